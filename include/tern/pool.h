@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool of worker threads that grows when work waits and shrinks when threads idle, for any number
+ * of loops. A work item is carried out by one worker and its completion runs on its home loop.
+ *
+ * See tern_pool(3), tern_work(3) and, for who may do what where, tern_threads(7).
+ */
+#ifndef TERN_POOL_H
+#define TERN_POOL_H
+
+#include <tern/base.h>
+#include <tern/loop.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tern_work;
+typedef void tern_work_fn(struct tern_work *work);
+
+/*
+ * One piece of work: at most 80 bytes, embedded wherever you like. It is yours; tern's from submit
+ * until done is entered, which may free it or submit it again.
+ */
+struct tern_work {
+	tern_work_fn *run;  /* [worker] may block */
+	tern_work_fn *done; /* [loop] exactly once; NULL: see tern_pool_submit */
+	void *user;
+	int status;	/* in done: 0, or -ECANCELED if run was never entered */
+	uint32_t state; /* private, like all below */
+	struct tern_node node;
+	struct tern_work *prev;
+	struct tern_pool *pool;
+	uint64_t since_ns;
+};
+
+struct tern_pool_opts {
+	size_t size;	      /* sizeof(struct tern_pool_opts) */
+	uint32_t threads_min; /* kept however idle; 0: 1; TERN_NONE: none are kept */
+	uint32_t threads_max; /* 0: max(4, threads_min, CPUs this process may use) */
+	uint32_t idle_ms_max; /* a thread idle for longer leaves; 0: 10000; TERN_NONE: at once;
+				 TERN_FOREVER */
+	uint32_t spin_us_max; /* how long an idle worker looks before it sleeps, if that pays;
+				 0: 15; TERN_NONE; at most 1000 */
+	const char *name;     /* copied; threads are "name/3"; NULL: "tern" */
+	size_t stack_size;    /* bytes; 0: 256 KiB */
+	const void *affinity; /* a cpu_set_t, copied; NULL: none */
+	size_t affinity_size; /* its size in bytes */
+	/* [worker] On each new thread before its first item, and on each leaving one. No lock is
+	 * held; not serialised. */
+	void (*thread_start)(void *user);
+	void (*thread_stop)(void *user);
+	/* [the last of the pool's threads] After the last thread_stop: the pool uses user no more.
+	 * Comes before tern_pool_destroy returns; after a put it is the only sign. */
+	void (*gone)(void *user);
+	void *user;
+};
+
+/*
+ * [any] Makes a pool with threads_min threads running (with TERN_NONE: one). opts may be NULL.
+ * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a spin or stack size out
+ * of range, or an affinity that no CPU matches; -E2BIG for options from a newer library; -ENOMEM or
+ * -EAGAIN when memory or threads are not to be had. On failure *ret is untouched and nothing stays
+ * behind.
+ */
+int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts);
+
+/* [any] Takes one more reference, for another tern_pool_put. Returns the pool. */
+struct tern_pool *tern_pool_get(struct tern_pool *pool);
+
+/*
+ * [any] Gives a reference back and returns at once. After the last one nothing new is accepted,
+ * except from the pool's own running items; what was accepted completes, then the threads leave and
+ * the memory goes. Legal from run, done and the hooks.
+ */
+void tern_pool_put(struct tern_pool *pool);
+
+/*
+ * [any, not a thread of this pool] [blocks] Gives the last reference back and waits until what was
+ * accepted has run and every thread has been joined: afterwards no thread runs code of the library
+ * or yours for this pool. Completions still come home to their loops. Fatal while others hold
+ * references.
+ */
+void tern_pool_destroy(struct tern_pool *pool);
+
+/* [any] Prepares an item: not submitted, user NULL. run is required. */
+void tern_work_init(struct tern_work *work, tern_work_fn *run, tern_work_fn *done);
+
+/*
+ * [any] Hands an item to the pool; never refuses, allocates nothing, never runs run or done from
+ * inside the call. work->run is entered once on a worker, then work->done once on home's thread.
+ *
+ * done NULL: home may be NULL and is not used; the item is yours again when run is entered.
+ * pool NULL: run is entered on home's thread too, from its loop, then done, in order of submission;
+ * what is submitted meanwhile waits for the next round.
+ *
+ * Items of one pool start in order of submission by one thread, and finish in no promised order.
+ * Fatal: an item that is already submitted or was not initialised, done without home, pool NULL
+ * without home, a pool after its last put.
+ */
+void tern_pool_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work);
+
+/* [any] The same for n items in order, at less cost; work[] itself may go when it returns. */
+void tern_pool_submit_many(struct tern_pool *pool, struct tern_loop *home,
+			   struct tern_work *const work[], size_t n);
+
+/*
+ * [any, while done has not been entered; for an item without done, while run has not] Takes an item
+ * back that no worker has started. True, for the one call that did it: run will not be entered, and
+ * done comes with -ECANCELED at once, even when every worker is busy; an item without done is yours
+ * on return. False: too late, all goes its normal way; always so for an item without done that was
+ * submitted to no pool.
+ */
+bool tern_work_cancel(struct tern_work *work);
+
+/* [any, while submitted; in done] The loop the item comes home to; NULL: none. */
+struct tern_loop *tern_work_home(const struct tern_work *work);
+
+/* What a pool is doing: exact at the moment of the call; counts that grow start at 0. */
+struct tern_pool_stats {
+	size_t size;		  /* set it to sizeof(struct tern_pool_stats) before the call */
+	uint32_t threads;	  /* alive or being started */
+	uint32_t idle;		  /* of these, asleep */
+	uint32_t threads_peak;	  /* most at once so far */
+	uint32_t queued;	  /* items no worker has started yet, those still with a loop not
+				     included */
+	uint64_t started;	  /* items taken by workers so far */
+	uint64_t canceled;	  /* items cancelled so far */
+	uint64_t threads_created; /* threads started so far */
+	uint64_t threads_exited;
+	uint64_t threads_failed; /* threads that could not be started so far */
+	uint64_t wakes;		 /* sleeping workers woken so far */
+};
+
+/*
+ * [any] Fills *stats up to stats->size; what this library does not know is zeroed. Returns 0;
+ * -EINVAL when stats->size is less than a size_t; -ENOTSUP from a library built without statistics
+ * (meson option stats). Takes the pool's lock: not for every item.
+ */
+int tern_pool_stats(struct tern_pool *pool, struct tern_pool_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

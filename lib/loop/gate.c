@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gate: how other threads reach a loop that may be asleep in a poll of its descriptor.
+ *
+ * A producer pushes to the inbox, then looks at `armed` (P1, P2). If it is set and the producer is
+ * the one who clears it, it writes the descriptor. The loop, before it may sleep, sets `armed`,
+ * then looks at the inbox (L1, L2). All four are sequentially consistent: either the producer finds
+ * `armed` set or the loop finds the inbox filled.
+ *
+ * Open is the resting state. The loop closes the gate only while it is certain to look again
+ * itself: inside dispatch and inside prepare's own looking, both of which end by opening it. A
+ * nested event loop opens it within a dispatch too; that costs a write, nothing else.
+ *
+ * A producer looks at `armed` whatever the inbox held: were it only the one who found the inbox
+ * empty, everybody would wait for one that lost its CPU between push and look.
+ *
+ * Every clearing of `armed` by a producer is followed by exactly one write of the descriptor. The
+ * loop counts them in `due`, so that it reads the descriptor when, and only when, a write has come
+ * or is about to: a read too few would leave it readable for ever, a read too many costs a call.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../base/fatal.h"
+#include "loop.h"
+
+static void write_one(struct tern_loop *loop)
+{
+	const uint64_t one = 1;
+
+	/* cannot block: nobody reads later than after 2^64 - 2 writes */
+	while (write(loop->fd, &one, sizeof(one)) < 0)
+		if (errno != EINTR)
+			tern__fatal("eventfd", "write for loop %p: %s", (void *)loop,
+				    strerror(errno));
+}
+
+void tern__loop_ring(struct tern_loop *loop)
+{
+	if (tern__load_seq(&loop->armed) && tern__xchg_seq(&loop->armed, 0)) /* P2 */
+		write_one(loop);
+}
+
+void tern__loop_push(struct tern_loop *loop, struct tern_node *node)
+{
+	tern__mpsc_push(&loop->inbox, node); /* P1 */
+	tern__loop_ring(loop);
+}
+
+void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node)
+{
+	node->next = NULL;
+	*loop->ready_tail = node;
+	loop->ready_tail = &node->next;
+	/* outside of dispatch the event loop may be about to poll without another prepare */
+	if (!loop->ready_count++ && !loop->depth)
+		tern__gate_leave_readable(loop);
+}
+
+void tern__gate_close(struct tern_loop *loop)
+{
+	if (!loop->listening)
+		return;
+	loop->listening = false;
+	if (!tern__xchg_seq(&loop->armed, 0))
+		loop->due++;
+}
+
+bool tern__gate_open(struct tern_loop *loop)
+{
+	if (!tern__xchg_seq(&loop->armed, 1) && loop->listening) /* L1 */
+		loop->due++;
+	loop->listening = true;
+	return !tern__mpsc_empty(&loop->inbox); /* L2 */
+}
+
+void tern__gate_collect(struct tern_loop *loop)
+{
+	struct tern_node *newest, *oldest;
+
+	if (tern__mpsc_seems_empty(&loop->inbox))
+		return;
+	oldest = tern__mpsc_take(&loop->inbox, &newest, &loop->ready_count);
+	*loop->ready_tail = oldest;
+	loop->ready_tail = &newest->next;
+}
+
+void tern__gate_drain(struct tern_loop *loop)
+{
+	uint64_t n;
+
+	if (!loop->due)
+		return;
+	/* EAGAIN: the producer has not come to its write yet; the next dispatch reads it */
+	if (read(loop->fd, &n, sizeof(n)) == sizeof(n))
+		loop->due -= n;
+}
+
+void tern__gate_leave_readable(struct tern_loop *loop)
+{
+	if (loop->due)
+		return; /* it is, or is about to be */
+	write_one(loop);
+	loop->due++;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loop's turn: what has come home is run in bounded batches, submissions are handed over, and the
+ * loop goes to sleep only when all of that is done (the gate, gate.c) and looking longer would not
+ * pay (spin.c).
+ *
+ * Leftovers of a batch stay in the loop, where a nested event loop sees them, and leave the
+ * descriptor readable: the event loop may go back to a caller who polls for it.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "../base/clock.h"
+#include "../base/fatal.h"
+#include "../base/options.h"
+#include "loop.h"
+
+#define BATCH_MAX   256
+#define SPIN_US	    15 /* about what a wake costs the one who waits for it */
+#define SPIN_US_TOP 1000
+
+int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
+{
+	struct tern_loop_opts o;
+	struct tern_loop *l;
+	uint32_t spin_us;
+	int e = tern__options_read(&o, sizeof(o), opts);
+
+	if (e)
+		return e;
+	spin_us = tern__option(o.spin_us_max, SPIN_US);
+	if (spin_us > SPIN_US_TOP || o.batch_max >= TERN_NONE)
+		return -EINVAL;
+	if (posix_memalign((void **)&l, __alignof__(*l), sizeof(*l)))
+		return -ENOMEM;
+	*l = (struct tern_loop){
+		.armed = 1,
+		.listening = true,
+		.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.batch_max = tern__option(o.batch_max, BATCH_MAX),
+		.spin.limit_ns = spin_us * TERN__US,
+	};
+	if (l->fd < 0) {
+		e = -errno;
+		free(l);
+		return e;
+	}
+	l->ready_tail = &l->ready;
+	*ret = l;
+	return 0;
+}
+
+int tern_loop_bind(struct tern_loop *l, const struct tern_loop_binding *binding, void *user)
+{
+	struct tern_loop_binding known;
+	int e = binding ? tern__options_read(&known, sizeof(known), binding) : -EINVAL;
+
+	if (!e && l->binding.size)
+		e = -EBUSY;
+	if (e)
+		return e;
+	l->binding = known;
+	l->binding_user = user;
+	return 0;
+}
+
+/* An item for the fatal line of destroy: one that has come home, or one that a rider knows of. */
+static const void *some_item(struct tern_loop *l)
+{
+	const void *item = NULL;
+
+	tern__gate_collect(l);
+	for (struct tern__rider *r = l->riders; r && !item; r = r->next)
+		item = r->ops->find_item(r);
+	return item ? item : l->timers.root ? (const void *)l->timers.root : l->ready;
+}
+
+static uint32_t run_some(struct tern_loop *l, uint32_t max);
+
+void tern_loop_destroy(struct tern_loop *l)
+{
+	uint64_t out = tern__loop_outstanding(l) + l->timers.count - l->timers_uncounted;
+
+	if (l->depth)
+		tern__fatal("tern_loop_destroy", "loop %p is dispatching", (void *)l);
+	if (out)
+		tern__fatal("tern_loop_destroy", "loop %p has %llu items out, one is %p", (void *)l,
+			    (unsigned long long)out, some_item(l));
+	if (tern__load(&l->holds))
+		tern__fatal("tern_loop_destroy", "loop %p is held", (void *)l);
+	/* only posts can be left; what they post in turn is delivered too */
+	while (run_some(l, UINT32_MAX))
+		;
+	while (l->riders) {
+		struct tern__rider *r = l->riders;
+
+		tern__loop_detach(l, r);
+		r->ops->detach(r);
+	}
+	/*
+	 * A worker keeps its pin while it looks for more of this loop's items, for microseconds,
+	 * and cannot tell us through memory that we are about to free: so we let it have the CPU.
+	 */
+	while (tern__load_acquire(&l->pins))
+		sched_yield();
+	if (l->binding.destroy)
+		l->binding.destroy(l->binding_user);
+	close(l->fd);
+	free(l);
+}
+
+int tern_loop_fd(const struct tern_loop *l)
+{
+	return l->fd;
+}
+
+void tern__loop_attach(struct tern_loop *l, struct tern__rider *rider)
+{
+	rider->next = l->riders;
+	l->riders = rider;
+}
+
+void tern__loop_detach(struct tern_loop *l, struct tern__rider *rider)
+{
+	struct tern__rider **link = &l->riders;
+
+	while (*link != rider)
+		link = &(*link)->next;
+	*link = rider->next;
+}
+
+void tern__loop_check(struct tern_loop *l, const char *call)
+{
+	if (tern__load_acquire(&l->bound) && !pthread_equal(l->owner, pthread_self()))
+		tern__fatal(call, "wrong thread for loop %p", (void *)l);
+}
+
+static void enter(struct tern_loop *l, const char *call)
+{
+	tern__loop_check(l, call);
+	if (tern__load(&l->bound))
+		return;
+	l->owner = pthread_self();
+	tern__store_release(&l->bound, 1);
+}
+
+bool tern_loop_alive(struct tern_loop *l)
+{
+	return tern__loop_outstanding(l) || l->timers.count > l->timers_uncounted ||
+	       tern__load(&l->holds);
+}
+
+void tern__loop_note_alive(struct tern_loop *l)
+{
+	bool alive = tern_loop_alive(l);
+
+	if (alive == l->alive)
+		return;
+	l->alive = alive;
+	if (l->binding.alive)
+		l->binding.alive(l->binding_user, alive);
+}
+
+void tern_loop_hold(struct tern_loop *l)
+{
+	tern__add_seq(&l->holds, 1);
+	if (tern__loop_is_mine(l))
+		tern__loop_note_alive(l);
+}
+
+void tern_loop_release(struct tern_loop *l)
+{
+	bool mine = tern__loop_is_mine(l);
+
+	tern__loop_pin(l);
+	if (tern__sub_seq(&l->holds, 1) == 1 && !mine)
+		tern__loop_ring(l); /* a sleeping loop must notice that it has nothing left */
+	tern__loop_unpin(l);
+}
+
+static void flush_riders(struct tern_loop *l, bool sleeping)
+{
+	for (struct tern__rider *r = l->riders; r; r = r->next)
+		r->ops->flush(r, sleeping);
+}
+
+void tern_loop_flush(struct tern_loop *l)
+{
+	tern__loop_check(l, "tern_loop_flush");
+	flush_riders(l, true);
+}
+
+/*
+ * Runs at most max of what is ready now; what the callbacks add waits for the next call. Due timers
+ * may take half of it while completions wait too.
+ */
+static uint32_t run_some(struct tern_loop *l, uint32_t max)
+{
+	uint32_t ran = 0, todo;
+
+	tern__gate_collect(l);
+	l->depth++;
+	if (l->timers.root) {
+		uint32_t timers_max = l->ready ? max / 2 + 1 : max;
+
+		ran = tern__timers_run(l, timers_max);
+	}
+	todo = l->ready_count < max - ran ? l->ready_count : max - ran;
+	while (todo-- && l->ready) {
+		struct tern_node *node = l->ready;
+
+		l->ready = node->next;
+		if (!l->ready)
+			l->ready_tail = &l->ready;
+		else
+			__builtin_prefetch(l->ready);
+		l->ready_count--;
+		ran++;
+		node->deliver(node);
+	}
+	l->depth--;
+	return ran;
+}
+
+/* Ends a turn with the gate open. True: there is something to do, and the descriptor says so. */
+static bool leave(struct tern_loop *l)
+{
+	bool more = tern__gate_open(l) || l->ready;
+
+	if (more)
+		tern__gate_leave_readable(l);
+	tern__loop_note_alive(l);
+	return more;
+}
+
+int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
+{
+	uint32_t ran;
+
+	enter(l, "tern_loop_dispatch");
+	tern__gate_close(l);
+	ran = run_some(l, max ? max : l->batch_max);
+	if (ran && l->spin.since_ns)
+		tern__spin_worked(&l->spin, tern__now_ns());
+	flush_riders(l, !l->prepares);
+	if (!l->prepares)
+		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
+	leave(l);
+	return ran > INT_MAX ? INT_MAX : (int)ran;
+}
+
+/*
+ * The looking part of prepare, gate closed: rounds of running and looking, for at most one spin
+ * limit in all, so that the event loop's other watchers have their turn. True: come back without
+ * sleeping.
+ */
+static bool run_and_look(struct tern_loop *l)
+{
+	struct tern__spin *spin = &l->spin;
+	uint64_t now = 0, slice_end = 0, until;
+	uint32_t left = l->batch_max;
+
+	for (;;) {
+		uint32_t ran = run_some(l, left);
+
+		if (ran) {
+			if (spin->since_ns)
+				tern__spin_worked(spin, now ? now : tern__now_ns());
+			flush_riders(l, false);
+			left -= ran;
+			if (!left || l->ready)
+				return true;
+		}
+		if (!tern__loop_outstanding(l) || !tern__spin_pays(l))
+			return false;
+		now = tern__now_ns();
+		if (!slice_end)
+			slice_end = now + spin->limit_ns;
+		if (!spin->since_ns)
+			spin->since_ns = now;
+		until = spin->since_ns + spin->limit_ns;
+		if (now >= until)
+			return false;
+		if (now >= slice_end || !tern__spin_look(l, until < slice_end ? until : slice_end))
+			return until > slice_end;
+		now = tern__now_ns();
+	}
+}
+
+int64_t tern_loop_prepare(struct tern_loop *l)
+{
+	bool again;
+
+	enter(l, "tern_loop_prepare");
+	l->prepares = true;
+	tern__gate_close(l);
+	again = run_and_look(l);
+	if (!again) {
+		if (tern__loop_outstanding(l) && !l->spin.since_ns)
+			l->spin.since_ns = tern__now_ns();
+		flush_riders(l, true);
+		tern__gate_drain(l);
+	}
+	return leave(l) || again ? 0 : tern__timers_wait(l);
+}
+
+int tern_loop_run(struct tern_loop *l)
+{
+	for (;;) {
+		int64_t ns = tern_loop_prepare(l);
+		struct timespec limit = {ns / 1000000000, ns % 1000000000};
+		struct pollfd p = {.fd = l->fd, .events = POLLIN};
+
+		if (!tern_loop_alive(l))
+			return 0;
+		/* nothing else to poll: only sleeping is worth a system call */
+		if (ns && ppoll(&p, 1, ns < 0 ? NULL : &limit, NULL) < 0 && errno != EINTR)
+			return -errno;
+	}
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop as the library sees it: what pools need to bring items home, and the one hook by which
+ * whoever batches a loop's submissions is told that the loop is about to sleep.
+ */
+#ifndef TERN__LOOP_H
+#define TERN__LOOP_H
+
+#include <pthread.h>
+#include <tern/loop.h>
+
+#include "../base/atomic.h"
+#include "../base/mpsc.h"
+#include "../base/timer.h"
+
+/*
+ * Something that rides on a loop: a pool's port, where the loop's submissions wait. All calls come
+ * on the loop's thread, detach on the one that destroys the loop.
+ */
+struct tern__rider {
+	struct tern__rider *next;
+	const struct tern__rider_ops *ops;
+};
+
+struct tern__rider_ops {
+	/* Hand over what waits. sleeping: the loop may block next; nobody else will notice. */
+	void (*flush)(struct tern__rider *rider, bool sleeping);
+	/* How many threads it keeps awake: no loop looks before it sleeps when the CPUs are busy.
+	 */
+	uint32_t (*awake)(struct tern__rider *rider);
+	/* An item of this loop that is still out, for the fatal line; NULL: none known. */
+	const void *(*find_item)(struct tern__rider *rider);
+	/* The loop goes; the rider is off its list already. */
+	void (*detach)(struct tern__rider *rider);
+};
+
+/* Looking before sleeping: see spin.c. */
+struct tern__spin {
+	uint64_t limit_ns; /* 0: never look */
+	uint64_t gap_ns;   /* moving average of how long the loop had nothing to do */
+	uint64_t since_ns; /* when it last ran out of work; 0: it has work */
+	uint32_t probe;	   /* counts the times that looking did not seem to pay */
+};
+
+struct tern_loop {
+	/* the gate: producers and the loop */
+	TERN__LINE struct tern__mpsc inbox;
+	uint32_t armed; /* a producer must write the descriptor; see gate.c */
+	int fd;
+
+	/* other threads, now and then */
+	TERN__LINE uint32_t pins; /* threads that may touch the gate; destroy waits for them */
+	uint32_t holds;
+	uint64_t submitted_elsewhere; /* items handed in by other threads, ever */
+
+	/* the loop's thread; `owner` is read by all: only its own thread can find itself there */
+	TERN__LINE pthread_t owner;
+	uint32_t bound;	    /* owner is set */
+	bool prepares;	    /* has called prepare: submissions may wait for the next one */
+	bool alive;	    /* as last told to the binding */
+	bool listening;	    /* armed by us and not taken back: producers may clear `armed` */
+	uint32_t depth;	    /* dispatches on the stack */
+	uint32_t batch_max; /* completions in a row */
+	uint64_t due;	    /* writes of the descriptor that we know of and have not read */
+	uint64_t submitted_here;
+	uint64_t completed;
+	struct tern_node *ready, **ready_tail; /* taken from the inbox, not yet delivered */
+	uint32_t ready_count;
+	struct tern__timers timers;
+	uint32_t timers_uncounted; /* of these, the library's own, which keep no loop alive */
+	struct tern__spin spin;
+	struct tern__rider *riders;
+	struct tern_loop_binding binding;
+	void *binding_user;
+};
+
+/* gate.c: how other threads reach the loop, and how it stops listening and starts again */
+
+/* [any, pinned] Delivers on the loop's thread, in order of arrival. */
+void tern__loop_push(struct tern_loop *loop, struct tern_node *node);
+/* [loop] The same from the loop's own thread: never now, always later. */
+void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node);
+/* [any, pinned] Makes the loop come round, with nothing to deliver. */
+void tern__loop_ring(struct tern_loop *loop);
+/* [loop] Producers need not write the descriptor from here on: the loop will look. */
+void tern__gate_close(struct tern_loop *loop);
+/* [loop] They must again. True: something came meanwhile. */
+bool tern__gate_open(struct tern_loop *loop);
+/* [loop] Moves the inbox behind what is ready. */
+void tern__gate_collect(struct tern_loop *loop);
+/* [loop] Reads what was written to the descriptor, if anything was. */
+void tern__gate_drain(struct tern_loop *loop);
+/* [loop] Makes the descriptor readable, for what is left over. */
+void tern__gate_leave_readable(struct tern_loop *loop);
+
+/*
+ * Pins: whoever touches the gate from another thread holds one from before it publishes until
+ * after its last touch, else the item it publishes could let the loop be destroyed under it. Take
+ * one only while an item of this loop is out, or by right of the caller's own call.
+ */
+static inline void tern__loop_pin(struct tern_loop *loop)
+{
+	tern__add(&loop->pins, 1);
+}
+
+static inline void tern__loop_unpin(struct tern_loop *loop)
+{
+	tern__sub_acq_rel(&loop->pins, 1); /* pairs with destroy: our touches come before */
+}
+
+/* spin.c */
+
+/* [loop] Whether looking is worth while now; counts a look that is only a probe. */
+bool tern__spin_pays(struct tern_loop *loop);
+/* [loop] Looks at the inbox until it fills, or until the deadline. True: it filled. */
+bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns);
+/* [loop] Work came: the gap since the loop ran out of it enters the average. */
+void tern__spin_worked(struct tern__spin *spin, uint64_t now_ns);
+
+/* timers.c */
+
+/* [loop] Runs at most max due timers; returns how many. */
+uint32_t tern__timers_run(struct tern_loop *loop, uint32_t max);
+/* [loop] Nanoseconds to the next timer: 0, one is due; -1, none is armed. */
+int64_t tern__timers_wait(struct tern_loop *loop);
+
+/* loop.c */
+
+/* [any] Whether this is the thread the loop is bound to. */
+static inline bool tern__loop_is_mine(const struct tern_loop *loop)
+{
+	return tern__load_acquire(&loop->bound) && pthread_equal(loop->owner, pthread_self());
+}
+
+/* [loop] Tells the binding when the loop comes to life or has nothing left. */
+void tern__loop_note_alive(struct tern_loop *loop);
+
+/* [any] Counts n items whose completions will come home. */
+static inline void tern__loop_submitted(struct tern_loop *loop, uint64_t n, bool mine)
+{
+	if (!mine) {
+		tern__add(&loop->submitted_elsewhere, n);
+		return;
+	}
+	loop->submitted_here += n;
+	if (!loop->alive)
+		tern__loop_note_alive(loop);
+}
+
+/* [loop] One of them is home; call it before its callback. */
+static inline void tern__loop_completed(struct tern_loop *loop)
+{
+	loop->completed++;
+}
+
+/* [loop] Items out, as far as the loop knows. */
+static inline uint64_t tern__loop_outstanding(struct tern_loop *loop)
+{
+	return loop->submitted_here + tern__load(&loop->submitted_elsewhere) - loop->completed;
+}
+
+/* [loop] */
+void tern__loop_attach(struct tern_loop *loop, struct tern__rider *rider);
+void tern__loop_detach(struct tern_loop *loop, struct tern__rider *rider);
+
+/* Fatal unless this is the loop's thread, or the loop is bound to none yet. */
+void tern__loop_check(struct tern_loop *loop, const char *call);
+
+#endif

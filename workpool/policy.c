@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is woken or started when, who looks and who leaves: every number in one place.
+ *
+ * Waking costs more than many items. The one reason to do it is an item that has waited longer than
+ * a wake costs while somebody sleeps; so someone must notice such an item:
+ *
+ *  - a submitter from another thread at once, unless somebody searches or is on the way;
+ *  - a loop at the end of each turn if everybody sleeps or the item is old, and before it sleeps
+ *    itself for all that waits;
+ *  - a worker that takes an item and sees older ones waiting;
+ *  - whoever takes the next item after someone left a wake to it (`owed`): one who is on the way or
+ *    searching made another wake unnecessary, as long as it was the only item.
+ *
+ * So one is woken at a time and wakes the next before it starts on its item: N long items reach N
+ * threads in N short steps, while many short ones are done before a second thread is even up.
+ */
+#include "pool.h"
+
+#define WAKE_NS	      (20 * TERN__US)  /* what a wake costs the one who waits for it */
+#define RESTART_NS    (10 * TERN__MS)  /* after a failed start, others are not even tried */
+#define TAKES_A_CLOCK 16	       /* a worker reads the clock for one of so many items */
+#define GAP_CAP_NS    (200 * TERN__US) /* one long pause must not end the looking for long */
+#define GAP_WEIGHT    8		       /* the average moves by an eighth */
+#define PROBE_EVERY   64 /* looks where it does not seem to pay, so that it can again */
+#define LOOKS_A_CLOCK 8	 /* a clock read costs as much as that many looks */
+
+void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
+{
+	if (w->above)
+		w->above->below = w->below;
+	else
+		p->idle_top = w->below;
+	if (w->below)
+		w->below->above = w->above;
+	w->idle = false;
+	p->idle--;
+}
+
+struct tern__worker *tern__policy_claim(struct tern_pool *p)
+{
+	struct tern__worker *w = p->idle_top;
+
+	if (!w)
+		return NULL;
+	tern__policy_unstack(p, w);
+	p->arriving++;
+	tern__add_seq(&p->awake, 1);
+	TERN__COUNT(p, wakes);
+	return w;
+}
+
+void tern__policy_count_start(struct tern_pool *p)
+{
+	p->threads++;
+	p->arriving++;
+	tern__add_seq(&p->awake, 1);
+	if (p->threads > p->threads_peak)
+		p->threads_peak = p->threads;
+}
+
+static bool can_start(struct tern_pool *p)
+{
+	if (p->threads >= p->threads_max)
+		return false;
+	return !p->threads || !p->start_after_ns || tern__now_ns() >= p->start_after_ns;
+}
+
+struct tern__summons tern__policy_summon(struct tern_pool *p, bool urgent, bool may_start)
+{
+	struct tern__summons none = {.start = false};
+
+	if (!p->waiting) {
+		p->owed = false;
+		return none;
+	}
+	if (p->arriving || tern__load(&p->searching)) {
+		if (urgent && p->waiting > 1)
+			p->owed = true;
+		return none;
+	}
+	if (!p->idle_top && !(may_start && can_start(p))) {
+		p->owed = urgent && p->waiting > 1;
+		return none;
+	}
+	if (!urgent && tern__load(&p->awake) && tern__now_ns() - p->head->since_ns < WAKE_NS)
+		return none;
+	p->owed = p->waiting > 1;
+	if (p->idle_top)
+		return (struct tern__summons){.worker = tern__policy_claim(p)};
+	tern__policy_count_start(p);
+	return (struct tern__summons){.start = true};
+}
+
+struct tern__summons tern__policy_taken(struct tern__worker *w)
+{
+	struct tern_pool *p = w->pool;
+
+	if (!p->waiting || p->owed || ++w->taken % TAKES_A_CLOCK == 0)
+		return tern__policy_summon(p, p->owed, true);
+	return (struct tern__summons){.start = false};
+}
+
+struct tern__summons tern__policy_start_failed(struct tern_pool *p)
+{
+	p->threads--;
+	p->arriving--;
+	p->start_after_ns = tern__now_ns() + RESTART_NS;
+	TERN__COUNT(p, threads_failed);
+	/* as with a worker that goes to sleep: count down, then look; see port.c */
+	tern__sub_seq(&p->awake, 1);
+	tern__queue_collect(p);
+	return tern__policy_summon(p, true, false);
+}
+
+bool tern__policy_search(struct tern__worker *w)
+{
+	struct tern_pool *p = w->pool;
+	uint64_t deadline;
+	bool found = false;
+
+	/* only with a CPU to spare for it, and only one */
+	if (!p->spin_ns || p->cpus < 2 || tern__load(&p->awake) > p->cpus)
+		return false;
+	if (w->gap_ns > p->spin_ns && ++w->probe % PROBE_EVERY)
+		return false;
+	if (tern__load(&p->searching) || tern__xchg_seq(&p->searching, 1))
+		return false;
+	deadline = w->idle_since_ns + p->spin_ns;
+	do {
+		for (int i = 0; i < LOOKS_A_CLOCK && !found; i++) {
+			tern__pause();
+			found = tern__queue_looks_filled(p);
+		}
+	} while (!found && tern__now_ns() < deadline);
+	/*
+	 * Whoever left an item to us, because we were searching, did so under the lock, and we take
+	 * the lock next, to take it or to sleep.
+	 */
+	tern__store_release(&p->searching, 0);
+	return found;
+}
+
+void tern__policy_worked(struct tern__worker *w)
+{
+	uint64_t gap;
+
+	if (!w->idle_since_ns)
+		return;
+	gap = tern__now_ns() - w->idle_since_ns;
+	if (gap > GAP_CAP_NS)
+		gap = GAP_CAP_NS;
+	w->gap_ns = (w->gap_ns * (GAP_WEIGHT - 1) + gap) / GAP_WEIGHT;
+	w->idle_since_ns = 0;
+}
+
+bool tern__policy_is_surplus(const struct tern_pool *p)
+{
+	return p->threads - p->leaving > p->threads_min;
+}
+
+uint64_t tern__policy_idle_ns(const struct tern_pool *p)
+{
+	return tern__policy_is_surplus(p) ? p->idle_ns : UINT64_MAX;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* A pool's life: create, get, put, destroy, and what it tells of itself. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/base/cpus.h"
+#include "../lib/base/fatal.h"
+#include "../lib/base/options.h"
+#include "pool.h"
+
+#define IDLE_MS	    10000
+#define SPIN_US	    15 /* about what a wake costs the one who waits for it */
+#define SPIN_US_TOP 1000
+#define STACK_SIZE  (256 * 1024)
+#define RESTART_MS  10 /* how often destroy tries to start a thread when there is none */
+
+static uint32_t max(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *from, uint32_t cpus)
+{
+	int e = tern__options_read(o, sizeof(*o), from);
+
+	if (e)
+		return e;
+	if (o->threads_min == TERN_FOREVER || o->threads_max == TERN_NONE)
+		return -EINVAL;
+	o->threads_min = tern__option(o->threads_min, 1);
+	o->threads_max = tern__option(o->threads_max, max(max(4, o->threads_min), cpus));
+	o->idle_ms_max = tern__option(o->idle_ms_max, IDLE_MS);
+	o->spin_us_max = tern__option(o->spin_us_max, SPIN_US);
+	if (!o->stack_size)
+		o->stack_size = max(STACK_SIZE, (uint32_t)sysconf(_SC_THREAD_STACK_MIN));
+	if (o->threads_min > o->threads_max || o->spin_us_max > SPIN_US_TOP ||
+	    o->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN) ||
+	    (o->affinity && !o->affinity_size))
+		return -EINVAL;
+	return 0;
+}
+
+static int init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+	int e = pthread_mutexattr_init(&attr);
+
+	if (e)
+		return -e;
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+	/* held for tens of nanoseconds: trying again is cheaper than sleeping */
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+	e = pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return -e;
+}
+
+static void free_pool(struct tern_pool *p)
+{
+	while (p->workers) {
+		struct tern__worker *w = p->workers;
+
+		p->workers = w->next;
+		free(w);
+	}
+	while (p->ports) {
+		struct tern__port *port = p->ports;
+
+		p->ports = port->next;
+		free(port);
+	}
+	pthread_mutex_destroy(&p->lock);
+	free(p->affinity);
+	free(p);
+}
+
+static int allocate(struct tern_pool **ret, const struct tern_pool_opts *o, uint32_t cpus)
+{
+	cpu_set_t *affinity = o->affinity ? malloc(o->affinity_size) : NULL;
+	struct tern_pool *p = NULL;
+
+	if ((o->affinity && !affinity) ||
+	    posix_memalign((void **)&p, __alignof__(*p), sizeof(*p))) {
+		free(affinity);
+		return -ENOMEM;
+	}
+	memset(p, 0, sizeof(*p));
+	if (affinity)
+		memcpy(affinity, o->affinity, o->affinity_size);
+	p->affinity = affinity;
+	p->affinity_size = o->affinity_size;
+	p->cpus = cpus;
+	p->threads_min = o->threads_min;
+	p->threads_max = o->threads_max;
+	p->idle_ns = o->idle_ms_max == TERN_FOREVER ? UINT64_MAX : o->idle_ms_max * TERN__MS;
+	p->spin_ns = o->spin_us_max * TERN__US;
+	p->stack_size = o->stack_size;
+	p->thread_start = o->thread_start;
+	p->thread_stop = o->thread_stop;
+	p->gone = o->gone;
+	p->user = o->user;
+	strncpy(p->name, o->name ? o->name : "tern", sizeof(p->name) - 1);
+	p->refs = p->holds = 1;
+	tern__retry_init(p);
+	*ret = p;
+	return 0;
+}
+
+/* Also of a pool that never got its first thread. */
+static void close_and_join(struct tern_pool *p);
+
+int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts)
+{
+	uint32_t cpus = tern__cpus();
+	struct tern_pool_opts o;
+	struct tern_pool *p;
+	int e = read_options(&o, opts, cpus);
+
+	if (!e)
+		e = allocate(&p, &o, cpus);
+	if (e)
+		return e;
+	e = init_lock(&p->lock);
+	if (e) {
+		free(p->affinity);
+		free(p);
+		return e;
+	}
+	for (uint32_t i = 0; i < max(p->threads_min, 1) && !e; i++) {
+		tern__pool_lock(p);
+		tern__policy_count_start(p);
+		tern__pool_unlock(p);
+		e = tern__thread_start(p);
+	}
+	if (e) {
+		tern__pool_lock(p);
+		tern__policy_start_failed(p);
+		tern__pool_unlock(p);
+		p->gone = NULL; /* of a pool that never was */
+		close_and_join(p);
+		return e;
+	}
+	*ret = p;
+	return 0;
+}
+
+void tern__pool_hold(struct tern_pool *p)
+{
+	tern__add(&p->holds, 1);
+}
+
+void tern__pool_drop(struct tern_pool *p)
+{
+	if (tern__sub_acq_rel(&p->holds, 1) > 1)
+		return;
+	tern__work_guard();
+	free_pool(p);
+}
+
+bool tern__pool_is_over(struct tern_pool *p)
+{
+	if (!p->closing || p->threads || p->waiting || p->over)
+		return false;
+	tern__store_release(&p->over, true);
+	return true;
+}
+
+void tern__pool_end(struct tern_pool *p)
+{
+	if (p->gone)
+		p->gone(p->user);
+	if (p->destroying)
+		tern__park_wake(&p->ended);
+	else if (p->joinable)
+		pthread_detach(p->left); /* on its way out, or this thread itself */
+	tern__pool_drop(p);
+}
+
+struct tern_pool *tern_pool_get(struct tern_pool *p)
+{
+	tern__add(&p->refs, 1);
+	return p;
+}
+
+/* Nothing new comes; what waits in outboxes is brought in; who sleeps may leave. */
+static void close_pool(struct tern_pool *p, bool destroying)
+{
+	struct tern__summons summons;
+	struct tern__worker *w;
+	bool over;
+
+	tern__pool_hold(p);
+	tern__pool_lock(p);
+	p->destroying = destroying;
+	tern__store(&p->closing, 1);
+	tern__queue_collect(p);
+	summons = tern__policy_summon(p, true, true);
+	over = tern__pool_is_over(p);
+	tern__pool_unlock(p);
+	tern__thread_summon(p, summons);
+	do {
+		tern__pool_lock(p);
+		w = tern__policy_claim(p);
+		tern__pool_unlock(p);
+		if (w)
+			tern__park_wake(&w->park);
+	} while (w);
+	if (over)
+		tern__pool_end(p);
+	tern__pool_drop(p);
+}
+
+void tern_pool_put(struct tern_pool *p)
+{
+	uint32_t refs = tern__sub_acq_rel(&p->refs, 1);
+
+	if (!refs || refs > UINT32_MAX / 2)
+		tern__fatal("tern_pool_put", "pool %p has been put already", (void *)p);
+	if (refs == 1)
+		close_pool(p, false);
+}
+
+/* A pool that keeps no threads may need one to finish, and the system may refuse it for a while. */
+static void restart_if_deserted(struct tern_pool *p)
+{
+	struct tern__summons summons = {.start = false};
+
+	tern__pool_lock(p);
+	if (p->waiting && !p->threads) {
+		tern__policy_count_start(p);
+		summons.start = true;
+	}
+	tern__pool_unlock(p);
+	tern__thread_summon(p, summons);
+}
+
+static void close_and_join(struct tern_pool *p)
+{
+	tern__pool_hold(p);
+	close_pool(p, true);
+	while (!tern__park_wait(&p->ended, RESTART_MS * TERN__MS))
+		restart_if_deserted(p);
+	if (p->joinable)
+		pthread_join(p->left, NULL);
+	tern__pool_drop(p);
+}
+
+void tern_pool_destroy(struct tern_pool *p)
+{
+	struct tern__worker *self = tern__self();
+	uint32_t refs = tern__sub_acq_rel(&p->refs, 1);
+
+	if (self && self->pool == p)
+		tern__fatal("tern_pool_destroy", "called by a thread of pool %p", (void *)p);
+	if (refs != 1)
+		tern__fatal("tern_pool_destroy", "%u others hold pool %p", refs - 1, (void *)p);
+	close_and_join(p);
+}
+
+int tern_pool_stats(struct tern_pool *p, struct tern_pool_stats *stats)
+{
+#ifdef TERN_STATS
+	struct tern_pool_stats now;
+
+	tern__pool_lock(p);
+	now = p->stats;
+	now.threads = p->threads;
+	now.idle = p->idle;
+	now.threads_peak = p->threads_peak;
+	now.queued = p->waiting;
+	tern__pool_unlock(p);
+	return tern__options_write(stats, &now, sizeof(now));
+#else
+	return -ENOTSUP;
+#endif
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The pool as its own files see it.
+ *
+ *	pool.c	  create, get, put, destroy, statistics: the pool's life
+ *	work.c	  submit, cancel: an item's life
+ *	port.c	  where one loop's submissions to one pool wait to be handed over
+ *	queue.c	  what waits in the pool, in order
+ *	policy.c  who is woken or started when, who looks, who leaves: every number
+ *	thread.c  one worker thread's life
+ *	retry.c	  what happens when no thread at all could be started
+ *
+ * Lock order: guard (work.c) before a pool's lock; nothing is taken inside a pool's lock. No
+ * call-out (callback, hook, allocation, blocking system call, thread creation) under a lock.
+ *
+ * Lifetimes. `refs` are the users'. After the last put the pool is closing: its threads drain the
+ * queue and leave, and the last one ends it. `holds` keep the memory: one for all users together
+ * until the end, one a thread, one a port (a loop that ever submitted), one a call that must
+ * outlive its own put. Worker structs live as long as the pool, so that a late waker finds memory.
+ */
+#ifndef TERN__POOL_H
+#define TERN__POOL_H
+
+#include <pthread.h>
+#include <tern/pool.h>
+
+#include "../lib/base/atomic.h"
+#include "../lib/base/clock.h"
+#include "../lib/base/mpsc.h"
+#include "../lib/base/park.h"
+#include "../lib/loop/loop.h"
+
+/* Of an item. Written by whoever owns the item at the time; the pool's lock guards QUEUED. */
+enum tern__state {
+	TERN__IDLE,    /* the caller's */
+	TERN__QUEUED,  /* in an outbox, in a queue, or on its way to a loop to run there */
+	TERN__STARTED, /* run is, was or will be entered, or cancel won: not to be cancelled any
+			  more */
+};
+
+struct tern__worker {
+	TERN__LINE struct tern__park park;
+	struct tern_pool *pool;
+	struct tern__worker *below, *above; /* idle stack; lock */
+	bool idle;			    /* on that stack: not claimed; lock */
+	struct tern__worker *next;	    /* all of the pool's, ever; lock */
+	bool unused;			    /* its thread has left; lock */
+	uint32_t number;		    /* in its thread's name */
+
+	/* its own thread's */
+	struct tern_loop *pinned; /* the loop it may touch; NULL: none */
+	struct tern_work *current;
+	struct tern_loop *current_home;
+	uint64_t idle_since_ns; /* when it ran out of work; 0: it has work */
+	uint64_t gap_ns;	/* moving average of how long it had none */
+	uint32_t probe;		/* counts the times that looking did not seem to pay */
+	uint32_t taken;		/* counts items, to read the clock for some only */
+};
+
+/* One loop's way into one pool. Belongs to the pool, used by the loop; reused, never freed before
+ * it. */
+struct tern__port {
+	TERN__LINE struct tern__mpsc outbox; /* the loop pushes; whoever holds the lock takes */
+	TERN__LINE struct tern__rider rider; /* on the loop */
+	struct tern_loop *loop;		     /* NULL: free for another loop; lock */
+	struct tern_pool *pool;
+	struct tern__port *next; /* of the pool; set before the port can be seen, then constant */
+	uint32_t pushed;	 /* since the last flush; the loop's thread */
+	bool started;		 /* a thread was started in this turn; the loop's thread */
+};
+
+struct tern__retry {
+	struct tern_post post;
+	struct tern_timer timer;
+	struct tern__rider rider;
+	struct tern_loop *home; /* who retries; NULL: nobody; lock */
+	uint64_t delay_ns;	/* home's thread */
+};
+
+/* What to do about waiting items, decided under the lock, carried out after it. */
+struct tern__summons {
+	struct tern__worker *worker; /* claimed: wake it */
+	bool start;		     /* counted: start a thread */
+};
+
+struct tern_pool {
+	/* read by submitters and lookers at every item, written when a worker sleeps or wakes */
+	TERN__LINE uint32_t awake; /* workers that will look for work before they sleep */
+	uint32_t closing;	   /* after the last put; written under the lock */
+	struct tern__port *ports;  /* grows at the front under the lock, read without */
+	uint32_t cpus;
+	uint32_t threads_min, threads_max;
+	uint64_t idle_ns, spin_ns;
+	size_t stack_size;
+	cpu_set_t *affinity; /* in an allocation of its own; NULL: none */
+	size_t affinity_size;
+	void (*thread_start)(void *user);
+	void (*thread_stop)(void *user);
+	void (*gone)(void *user);
+	void *user;
+	char name[16];
+
+	/* whoever is looking for work; lookers only */
+	TERN__LINE uint32_t searching;
+
+	TERN__LINE pthread_mutex_t lock;
+	struct tern_work *head, *tail;
+	uint32_t waiting;  /* in the queue; read without the lock by lookers */
+	uint32_t arriving; /* claimed or started, and not here yet */
+	bool owed;	   /* somebody left a wake to the next who takes an item */
+	uint32_t threads;  /* being started, serving or leaving */
+	uint32_t leaving;
+	uint32_t idle;
+	uint32_t threads_peak;
+	struct tern__worker *idle_top;
+	struct tern__worker *workers;
+	uint64_t start_after_ns;  /* not before, since the last start failed */
+	bool over;		  /* the end has begun; once */
+	bool destroying;	  /* somebody waits for it */
+	bool joinable;		  /* `left` has not been joined */
+	pthread_t left;		  /* the thread that left last */
+	struct tern__retry retry; /* see retry.c */
+	struct tern__park ended;
+	struct tern_pool_stats stats;
+	uint32_t refs, holds;
+};
+
+static inline void tern__pool_lock(struct tern_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+}
+
+static inline void tern__pool_unlock(struct tern_pool *pool)
+{
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* Counters cost a line each and nothing when the library is built without them. */
+#ifdef TERN_STATS
+#define TERN__COUNT(pool, field) ((void)(pool)->stats.field++)
+#else
+#define TERN__COUNT(pool, field) ((void)(pool))
+#endif
+
+/* pool.c */
+void tern__pool_hold(struct tern_pool *pool);
+void tern__pool_drop(struct tern_pool *pool);
+/* [lock held] Whether the caller is the one to call tern__pool_end, after unlocking. */
+bool tern__pool_is_over(struct tern_pool *pool);
+void tern__pool_end(struct tern_pool *pool);
+
+/* work.c: an item that has run, or never will, goes home */
+void tern__work_send_home(struct tern_loop *home, struct tern_work *work);
+/* Waits until no cancel that could have found its way to a pool which is about to be freed is on
+ * it. */
+void tern__work_guard(void);
+
+/* port.c */
+/* [loop] The loop's port to the pool; NULL when it has none and memory is short. */
+struct tern__port *tern__port_of(struct tern_loop *loop, struct tern_pool *pool);
+/* [loop] Pushes the chain last -> ... -> first of n items, and hands over when it is time. */
+void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
+		     size_t n);
+
+/* queue.c: all with the lock held */
+void tern__queue_append(struct tern_pool *pool, struct tern_work *work, uint64_t now_ns);
+void tern__queue_unlink(struct tern_pool *pool, struct tern_work *work);
+/* Brings in what lies in the outboxes. */
+void tern__queue_collect(struct tern_pool *pool);
+
+/* [any] Whether there seems to be work; without the lock, for lookers. */
+bool tern__queue_looks_filled(const struct tern_pool *pool);
+
+/* policy.c */
+/*
+ * [lock held] Whether somebody must come for what waits. urgent: nobody else will notice later.
+ * may_start: threads may be started as well as woken.
+ */
+struct tern__summons tern__policy_summon(struct tern_pool *pool, bool urgent, bool may_start);
+/* [lock held] The same, asked by a worker that has just taken an item or come to life. */
+struct tern__summons tern__policy_taken(struct tern__worker *worker);
+/* [lock held] A thread could not be started: the count is undone. */
+struct tern__summons tern__policy_start_failed(struct tern_pool *pool);
+/* [lock held] Claims the worker that went to sleep last, to be woken; NULL: none sleeps. */
+struct tern__worker *tern__policy_claim(struct tern_pool *pool);
+/* [lock held] Takes a worker off the idle stack. */
+void tern__policy_unstack(struct tern_pool *pool, struct tern__worker *worker);
+/* [lock held] Counts a thread that is about to be started: it is on its way. */
+void tern__policy_count_start(struct tern_pool *pool);
+/* [lock held] Whether there are more threads than are kept. */
+bool tern__policy_is_surplus(const struct tern_pool *pool);
+/* [worker] Looks for work where that should pay. True: there is some. */
+bool tern__policy_search(struct tern__worker *worker);
+/* [worker] It has an item: what it waited enters its average. */
+void tern__policy_worked(struct tern__worker *worker);
+/* [lock held] How long an idle worker sleeps before it may leave; UINT64_MAX: for ever. */
+uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
+
+/* thread.c */
+/* The worker this thread is; NULL: none. */
+struct tern__worker *tern__self(void);
+/* [no lock] Carries out a decision. */
+void tern__thread_summon(struct tern_pool *pool, struct tern__summons summons);
+/* [no lock] Starts a thread that is counted already. 0 or a negative errno, counts unchanged. */
+int tern__thread_start(struct tern_pool *pool);
+
+/* retry.c */
+void tern__retry_init(struct tern_pool *pool);
+/*
+ * [lock held] Items wait and no thread is there or could be started: a loop, the home of the first
+ * if it has one, will try again; but not the loop that is given. Returns it, pinned, for
+ * tern__retry_post after unlocking; NULL: somebody tries already, or nobody can.
+ */
+struct tern_loop *tern__retry_begin(struct tern_pool *pool, const struct tern_loop *but);
+void tern__retry_post(struct tern_pool *pool, struct tern_loop *home);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A port is where one loop's submissions to one pool wait to be handed over together: an outbox
+ * that the loop pushes to and that whoever holds the pool's lock takes.
+ *
+ * The loop pushes, then reads `awake` (H1, H2). A worker that is about to sleep or to leave, and
+ * one whose start has failed, counts itself out of `awake`, then looks at the outboxes (S1, S2).
+ * All four are sequentially consistent: either the loop finds nobody awake, and hands over at once,
+ * or a worker that was awake finds what was pushed before it sleeps. So an item in an outbox is
+ * never forgotten; at most it waits for the next worker to finish, for the 64th submission, or for
+ * the end of the loop's turn.
+ *
+ * Ports belong to their pool and a loop that has one holds the pool's memory: a loop may look at a
+ * port whose pool is over. A loop lets go of such ports when it makes a new one, and of all when it
+ * is destroyed; the port then waits for another loop.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/base/fatal.h"
+#include "pool.h"
+
+#define PUSHED_MAX 64
+
+static struct tern__port *port_of_rider(struct tern__rider *rider)
+{
+	return tern_container_of(rider, struct tern__port, rider);
+}
+
+static void flush(struct tern__rider *rider, bool sleeping)
+{
+	struct tern__port *port = port_of_rider(rider);
+	struct tern_pool *p = port->pool;
+	struct tern__summons summons;
+
+	port->pushed = 0;
+	if (tern__mpsc_seems_empty(&port->outbox) && !(sleeping && tern__load(&p->waiting)))
+		return;
+	/* a searcher sees the outbox; or sleeps, and looks at it before */
+	if (!sleeping && tern__load(&p->searching))
+		return;
+	tern__pool_lock(p);
+	tern__queue_collect(p);
+	/* starting a thread is for the end of a turn, unless nobody else could do it */
+	summons = tern__policy_summon(p, sleeping, sleeping || !p->threads);
+	tern__pool_unlock(p);
+	tern__thread_summon(p, summons);
+}
+
+void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
+		     size_t n)
+{
+	struct tern_pool *p = port->pool;
+
+	tern__mpsc_push_chain(&port->outbox, last, first); /* H1 */
+	port->pushed += (uint32_t)n;
+	if (!tern__load_seq(&p->awake) || port->pushed >= PUSHED_MAX) /* H2 */
+		flush(&port->rider, false);
+}
+
+static uint32_t awake(struct tern__rider *rider)
+{
+	return tern__load(&port_of_rider(rider)->pool->awake);
+}
+
+static const void *find_item(struct tern__rider *rider)
+{
+	struct tern__port *port = port_of_rider(rider);
+	struct tern_pool *p = port->pool;
+	const void *found = NULL;
+
+	tern__pool_lock(p);
+	tern__queue_collect(p);
+	for (struct tern_node *n = p->head ? &p->head->node : NULL; n && !found; n = n->next)
+		if (n->home == port->loop)
+			found = tern_container_of(n, struct tern_work, node);
+	for (struct tern__worker *w = p->workers; w && !found; w = w->next)
+		if (w->current_home == port->loop)
+			found = tern__load(&w->current);
+	tern__pool_unlock(p);
+	return found;
+}
+
+static void detach(struct tern__rider *rider)
+{
+	struct tern__port *port = port_of_rider(rider);
+	struct tern_pool *p = port->pool;
+
+	flush(rider, true); /* items without home may be left */
+	tern__pool_lock(p);
+	port->loop = NULL;
+	tern__pool_unlock(p);
+	tern__pool_drop(p);
+}
+
+static const struct tern__rider_ops rider_ops = {flush, awake, find_item, detach};
+
+/* Ports of pools that have ended hold nothing but memory. */
+static void drop_dead_ports(struct tern_loop *l)
+{
+	struct tern__rider *next;
+
+	for (struct tern__rider *r = l->riders; r; r = next) {
+		next = r->next;
+		if (r->ops != &rider_ops || !tern__load_acquire(&port_of_rider(r)->pool->over))
+			continue;
+		tern__loop_detach(l, r);
+		detach(r);
+	}
+}
+
+/* A port that no loop uses, now this loop's; NULL: there is none. */
+static struct tern__port *reuse(struct tern_pool *p, struct tern_loop *l)
+{
+	struct tern__port *port;
+
+	tern__pool_lock(p);
+	for (port = p->ports; port && port->loop; port = port->next)
+		;
+	if (port)
+		port->loop = l;
+	tern__pool_unlock(p);
+	return port;
+}
+
+static struct tern__port *create(struct tern_pool *p, struct tern_loop *l)
+{
+	struct tern__port *port;
+
+	if (posix_memalign((void **)&port, __alignof__(*port), sizeof(*port)))
+		return NULL;
+	memset(port, 0, sizeof(*port));
+	port->rider.ops = &rider_ops;
+	port->pool = p;
+	port->loop = l;
+	tern__pool_lock(p);
+	port->next = p->ports;
+	tern__store_release(&p->ports, port); /* lookers walk the list without the lock */
+	tern__pool_unlock(p);
+	return port;
+}
+
+struct tern__port *tern__port_of(struct tern_loop *l, struct tern_pool *p)
+{
+	struct tern__port *port;
+
+	for (struct tern__rider *r = l->riders; r; r = r->next)
+		if (r->ops == &rider_ops && port_of_rider(r)->pool == p)
+			return port_of_rider(r);
+	drop_dead_ports(l);
+	port = reuse(p, l);
+	if (!port)
+		port = create(p, l);
+	if (!port)
+		return NULL;
+	tern__pool_hold(p);
+	tern__loop_attach(l, &port->rider);
+	return port;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A pool that keeps no threads can be left with items and without a thread, when the system refuses
+ * one. Then a loop tries again, by a timer of its own: after 10 ms, then twice as long each time,
+ * up to a second. The timer does not keep the loop alive; the item that waits does.
+ *
+ * One loop tries for a pool at a time. If that loop is destroyed meanwhile (its item was cancelled)
+ * another takes over.
+ */
+#include "pool.h"
+
+#define DELAY_MIN_NS (10 * TERN__MS)
+#define DELAY_MAX_NS (1000 * TERN__MS)
+
+static struct tern_pool *pool_of_rider(struct tern__rider *rider)
+{
+	return tern_container_of(rider, struct tern_pool, retry.rider);
+}
+
+/* [loop] Off the loop; the pool's memory may go with it. */
+static void finish(struct tern_pool *p, struct tern_loop *home)
+{
+	tern__loop_detach(home, &p->retry.rider);
+	tern__pool_drop(p);
+}
+
+static void arm(struct tern_pool *p, struct tern_loop *home, uint64_t delay_ns)
+{
+	p->retry.delay_ns = delay_ns;
+	home->timers_uncounted++;
+	tern_timer_start(home, &p->retry.timer, delay_ns);
+}
+
+static void on_post(struct tern_post *post)
+{
+	struct tern_pool *p = tern_container_of(post, struct tern_pool, retry.post);
+	struct tern_loop *home = p->retry.home;
+
+	tern__loop_attach(home, &p->retry.rider);
+	arm(p, home, DELAY_MIN_NS);
+}
+
+static void on_timer(struct tern_timer *timer)
+{
+	struct tern_pool *p = tern_container_of(timer, struct tern_pool, retry.timer);
+	struct tern_loop *home = p->retry.home;
+	uint64_t delay_ns = p->retry.delay_ns * 2;
+	bool needed, over;
+
+	home->timers_uncounted--;
+	tern__pool_lock(p);
+	needed = p->waiting && !p->threads;
+	if (needed)
+		tern__policy_count_start(p);
+	else
+		p->retry.home = NULL;
+	tern__pool_unlock(p);
+	if (!needed) {
+		finish(p, home);
+		return;
+	}
+	over = false;
+	needed = tern__thread_start(p) != 0;
+	tern__pool_lock(p);
+	if (needed) {
+		tern__policy_start_failed(p); /* nobody is there whom it could claim */
+		needed = p->waiting;
+		over = tern__pool_is_over(p);
+	}
+	if (!needed)
+		p->retry.home = NULL;
+	tern__pool_unlock(p);
+	if (over)
+		tern__pool_end(p);
+	if (needed)
+		arm(p, home, delay_ns < DELAY_MAX_NS ? delay_ns : DELAY_MAX_NS);
+	else
+		finish(p, home);
+}
+
+static void rider_flush(struct tern__rider *rider, bool sleeping)
+{
+}
+
+static uint32_t rider_awake(struct tern__rider *rider)
+{
+	return 0;
+}
+
+static const void *rider_find_item(struct tern__rider *rider)
+{
+	return NULL;
+}
+
+/* The loop goes: another one takes over. */
+static void rider_detach(struct tern__rider *rider)
+{
+	struct tern_pool *p = pool_of_rider(rider);
+	struct tern_loop *home = p->retry.home, *next = NULL;
+
+	home->timers_uncounted--;
+	tern_timer_stop(&p->retry.timer);
+	tern__pool_lock(p);
+	p->retry.home = NULL;
+	if (p->waiting && !p->threads)
+		next = tern__retry_begin(p, home);
+	tern__pool_unlock(p);
+	if (next)
+		tern__retry_post(p, next);
+	tern__pool_drop(p);
+}
+
+static const struct tern__rider_ops rider_ops = {rider_flush, rider_awake, rider_find_item,
+						 rider_detach};
+
+void tern__retry_init(struct tern_pool *p)
+{
+	p->retry.rider.ops = &rider_ops;
+	tern_post_init(&p->retry.post, on_post);
+	tern_timer_init(&p->retry.timer, on_timer);
+}
+
+struct tern_loop *tern__retry_begin(struct tern_pool *p, const struct tern_loop *but)
+{
+	struct tern_loop *home = p->head ? p->head->node.home : NULL;
+
+	if (p->retry.home)
+		return NULL;
+	for (struct tern__port *port = p->ports; port && (!home || home == but); port = port->next)
+		home = port->loop;
+	if (!home || home == but)
+		return NULL;
+	p->retry.home = home;
+	tern__pool_hold(p);
+	tern__loop_pin(home);
+	return home;
+}
+
+void tern__retry_post(struct tern_pool *p, struct tern_loop *home)
+{
+	tern_loop_post(home, &p->retry.post);
+	tern__loop_unpin(home);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One worker thread's life: it takes items one by one, sends each home as soon as it has run, looks
+ * a little when nothing is left, sleeps, and leaves when it has idled long enough.
+ *
+ * A sleeping worker lies on the idle stack. Who takes it off has claimed it, and wakes it. A worker
+ * that wakes up by itself takes the lock and looks: off the stack means claimed, and it must go on;
+ * only one that is still on the stack may leave.
+ *
+ * A worker counts itself out of `awake` before it looks at the outboxes a last time and sleeps or
+ * leaves: see port.c for who relies on that.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+
+static __thread struct tern__worker *self;
+
+struct tern__worker *tern__self(void)
+{
+	return self;
+}
+
+static struct tern_work *take(struct tern__worker *w)
+{
+	struct tern_pool *p = w->pool;
+	struct tern__summons summons;
+	struct tern_work *work;
+
+	if (!tern__queue_looks_filled(p))
+		return NULL;
+	tern__pool_lock(p);
+	if (!p->head)
+		tern__queue_collect(p);
+	work = p->head;
+	if (work) {
+		tern__queue_unlink(p, work);
+		tern__store_release(&work->state, TERN__STARTED);
+		tern__store(&w->current, work);
+		w->current_home = work->node.home;
+		TERN__COUNT(p, started);
+	}
+	summons = tern__policy_taken(w);
+	tern__pool_unlock(p);
+	tern__thread_summon(p, summons);
+	return work;
+}
+
+/* Exchanges the pin: the worker keeps it while it runs items of one home, see loop.h. */
+static void pin(struct tern__worker *w, struct tern_loop *home)
+{
+	if (w->pinned == home)
+		return;
+	if (w->pinned)
+		tern__loop_unpin(w->pinned);
+	if (home)
+		tern__loop_pin(home);
+	w->pinned = home;
+}
+
+static void run(struct tern__worker *w, struct tern_work *work)
+{
+	struct tern_loop *home = work->node.home;
+
+	/* before run, while the item is certainly out: its home cannot be gone */
+	pin(w, home);
+	if (!work->done) {
+		/* the caller's again: not touched after this line */
+		tern_work_fn *fn = work->run;
+
+		tern__store_release(&work->state, TERN__IDLE);
+		fn(work);
+		return;
+	}
+	work->run(work);
+	work->status = 0;
+	tern__store(&w->current, NULL);
+	tern__loop_push(home, &work->node);
+}
+
+/* With the lock held, counted out of `awake`: sleeps until claimed. False: idled long enough. */
+static bool sleep_on_stack(struct tern_pool *p, struct tern__worker *w)
+{
+	w->idle = true;
+	w->above = NULL;
+	w->below = p->idle_top;
+	if (w->below)
+		w->below->above = w;
+	p->idle_top = w;
+	p->idle++;
+	while (w->idle) {
+		uint64_t ns = tern__policy_idle_ns(p);
+		bool woken;
+
+		tern__park_clear(&w->park);
+		tern__pool_unlock(p);
+		woken = tern__park_wait(&w->park, ns);
+		tern__pool_lock(p);
+		/* woken and not claimed: a late wake of one who claimed it before */
+		if (!w->idle || woken || !tern__policy_is_surplus(p))
+			continue;
+		tern__policy_unstack(p, w);
+		if (!p->waiting)
+			return false;
+		tern__add_seq(&p->awake, 1);
+		return true;
+	}
+	p->arriving--;
+	return true;
+}
+
+/* Nothing to do: sleeps until there is. False: the thread is to leave. */
+static bool settle(struct tern__worker *w)
+{
+	struct tern_pool *p = w->pool;
+	bool stay;
+
+	pin(w, NULL);
+	tern__pool_lock(p);
+	tern__sub_seq(&p->awake, 1); /* S1, see port.c */
+	tern__queue_collect(p);
+	if (p->head) {
+		tern__add_seq(&p->awake, 1);
+		stay = true;
+	} else if (p->closing) {
+		stay = false;
+	} else {
+		stay = (p->idle_ns || !tern__policy_is_surplus(p)) && sleep_on_stack(p, w);
+	}
+	p->leaving += !stay;
+	tern__pool_unlock(p);
+	return stay;
+}
+
+static void work_until_told_to_leave(struct tern__worker *w)
+{
+	for (;;) {
+		struct tern_work *work = take(w);
+
+		if (work) {
+			tern__policy_worked(w);
+			run(w, work);
+			continue;
+		}
+		if (!w->idle_since_ns)
+			w->idle_since_ns = tern__now_ns();
+		if (!tern__policy_search(w) && !settle(w))
+			return;
+	}
+}
+
+/* The thread no longer serves: others take over what may have come, and the last one ends the pool.
+ */
+static void leave(struct tern__worker *w)
+{
+	struct tern_pool *p = w->pool;
+	struct tern__summons summons;
+	pthread_t before = 0;
+	bool join, end;
+
+	tern__pool_lock(p);
+	p->threads--;
+	p->leaving--;
+	w->unused = true;
+	TERN__COUNT(p, threads_exited);
+	tern__queue_collect(p);
+	summons = tern__policy_summon(p, true, true);
+	end = tern__pool_is_over(p);
+	join = p->joinable;
+	if (join)
+		before = p->left;
+	p->left = pthread_self();
+	p->joinable = true;
+	tern__pool_unlock(p);
+
+	tern__thread_summon(p, summons);
+	/* it is past all this: a matter of microseconds */
+	if (join)
+		pthread_join(before, NULL);
+	if (end)
+		tern__pool_end(p);
+	tern__pool_drop(p);
+}
+
+static void set_name(const struct tern__worker *w)
+{
+	char number[12], name[16];
+	int room = (int)sizeof(name) - 1 - snprintf(number, sizeof(number), "/%u", w->number);
+
+	snprintf(name, sizeof(name), "%.*s%s", room, w->pool->name, number);
+	pthread_setname_np(pthread_self(), name);
+}
+
+static void *thread_main(void *arg)
+{
+	struct tern__worker *w = arg;
+	struct tern_pool *p = w->pool;
+	struct tern__summons summons = {.start = false};
+
+	self = w;
+	set_name(w);
+	tern__pool_lock(p);
+	p->arriving--;
+	TERN__COUNT(p, threads_created);
+	/* the next one sets out before this one's hook and first item; one item is for ourselves */
+	if (p->waiting > 1)
+		summons = tern__policy_summon(p, true, true);
+	tern__pool_unlock(p);
+	tern__thread_summon(p, summons);
+
+	if (p->thread_start)
+		p->thread_start(p->user);
+	work_until_told_to_leave(w);
+	if (p->thread_stop)
+		p->thread_stop(p->user);
+	self = NULL;
+	leave(w);
+	return NULL;
+}
+
+/* A worker whose thread has left, or a new one. NULL: no memory. */
+static struct tern__worker *get_worker(struct tern_pool *p)
+{
+	struct tern__worker *w;
+
+	tern__pool_lock(p);
+	for (w = p->workers; w && !w->unused; w = w->next)
+		;
+	if (w) {
+		w->unused = false;
+		w->idle_since_ns = 0;
+	}
+	tern__pool_unlock(p);
+	if (w || posix_memalign((void **)&w, __alignof__(*w), sizeof(*w)))
+		return w;
+	memset(w, 0, sizeof(*w));
+	w->pool = p;
+	tern__pool_lock(p);
+	w->number = p->workers ? p->workers->number + 1 : 0;
+	w->next = p->workers;
+	p->workers = w;
+	tern__pool_unlock(p);
+	return w;
+}
+
+static int set_attributes(const struct tern_pool *p, pthread_attr_t *attr)
+{
+	int e = pthread_attr_setstacksize(attr, p->stack_size);
+
+	if (!e && p->affinity)
+		e = pthread_attr_setaffinity_np(attr, p->affinity_size, p->affinity);
+	return e;
+}
+
+/* Signals are the program's business: workers leave all to it but those a fault of their own
+ * raises. */
+static void block_signals(sigset_t *before)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPROF};
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&set, own[i]);
+	pthread_sigmask(SIG_SETMASK, &set, before);
+}
+
+int tern__thread_start(struct tern_pool *p)
+{
+	struct tern__worker *w = get_worker(p);
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t before;
+	int e;
+
+	if (!w)
+		return -ENOMEM;
+	e = pthread_attr_init(&attr);
+	if (!e) {
+		e = set_attributes(p, &attr);
+		if (!e) {
+			tern__pool_hold(p);
+			block_signals(&before);
+			e = pthread_create(&thread, &attr, thread_main, w);
+			pthread_sigmask(SIG_SETMASK, &before, NULL);
+			if (e)
+				tern__pool_drop(p);
+		}
+		pthread_attr_destroy(&attr);
+	}
+	if (e) {
+		tern__pool_lock(p);
+		w->unused = true;
+		tern__pool_unlock(p);
+	}
+	return -e;
+}
+
+void tern__thread_summon(struct tern_pool *p, struct tern__summons summons)
+{
+	struct tern_loop *home = NULL;
+	bool end;
+
+	if (summons.worker)
+		tern__park_wake(&summons.worker->park);
+	if (!summons.start)
+		return;
+	if (!tern__thread_start(p))
+		return;
+	tern__pool_lock(p);
+	summons = tern__policy_start_failed(p);
+	if (p->waiting && !p->threads)
+		home = tern__retry_begin(p, NULL);
+	end = tern__pool_is_over(p);
+	tern__pool_unlock(p);
+	if (summons.worker)
+		tern__park_wake(&summons.worker->park);
+	if (home)
+		tern__retry_post(p, home);
+	if (end)
+		tern__pool_end(p);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * An item's life: submitted, started by a worker or cancelled, sent home, given back.
+ *
+ * An item lies in an outbox or a queue until the state leaves QUEUED, which happens under its
+ * pool's lock: either a worker starts it or one cancel wins it. An item of no pool changes state by
+ * compare-and-swap, between its loop and a cancel.
+ */
+#include <errno.h>
+
+#include "../lib/base/fatal.h"
+#include "pool.h"
+
+void tern_work_init(struct tern_work *w, tern_work_fn *run, tern_work_fn *done)
+{
+	*w = (struct tern_work){.run = run, .done = done};
+}
+
+struct tern_loop *tern_work_home(const struct tern_work *w)
+{
+	return w->node.home;
+}
+
+static void deliver(struct tern_node *node)
+{
+	struct tern_work *w = tern_container_of(node, struct tern_work, node);
+
+	tern__loop_completed(node->home);
+	tern__store(&w->state, TERN__IDLE);
+	w->done(w);
+}
+
+/* Of an item that was submitted to no pool: run and done, here and now. */
+static void deliver_inline(struct tern_node *node)
+{
+	struct tern_work *w = tern_container_of(node, struct tern_work, node);
+	uint32_t queued = TERN__QUEUED;
+
+	tern__loop_completed(node->home);
+	if (!w->done) {
+		tern__store(&w->state, TERN__IDLE);
+		w->run(w);
+		return;
+	}
+	w->status = -ECANCELED;
+	if (tern__cas_seq(&w->state, &queued, TERN__STARTED)) {
+		w->run(w);
+		w->status = 0;
+	}
+	tern__store(&w->state, TERN__IDLE);
+	w->done(w);
+}
+
+/* Checks an item and makes it QUEUED, with nothing shared yet. */
+static void enter(struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
+		  const char *call)
+{
+	if (!w->run)
+		tern__fatal(call, "work %p has no run function", (void *)w);
+	if (tern__load(&w->state) != TERN__IDLE)
+		tern__fatal(call, "work %p is submitted already, or was not initialised",
+			    (void *)w);
+	if (!home && (w->done || !p))
+		tern__fatal(call, "work %p has no home to complete on", (void *)w);
+	w->status = 0;
+	w->pool = p;
+	w->node.home = w->done || !p ? home : NULL;
+	w->node.deliver = p ? deliver : deliver_inline;
+	tern__store_release(&w->state, TERN__QUEUED);
+}
+
+static void refuse_after_put(struct tern_pool *p, struct tern_work *w, const char *call)
+{
+	tern__fatal(call, "work %p: pool %p has been put", (void *)w, (void *)p);
+}
+
+/* From a thread that batches nothing: straight into the queue. items are QUEUED. */
+static void queue_now(struct tern_pool *p, struct tern_work *const items[], size_t n,
+		      const char *call)
+{
+	struct tern__worker *self = tern__self();
+	struct tern__summons summons;
+	uint64_t now = tern__now_ns();
+
+	tern__pool_lock(p);
+	/* a closing pool takes what its own running items add: their thread is still there for it
+	 */
+	if (p->closing && !(self && self->pool == p)) {
+		tern__pool_unlock(p);
+		refuse_after_put(p, items[0], call);
+	}
+	for (size_t i = 0; i < n; i++) {
+		/* nobody could start a thread again for an item without home: from now on keep one
+		 */
+		if (!items[i]->node.home && !p->threads_min)
+			p->threads_min = 1;
+		tern__queue_append(p, items[i], now);
+	}
+	summons = tern__policy_summon(p, true, true);
+	tern__pool_unlock(p);
+	tern__thread_summon(p, summons);
+}
+
+static void give_to_loop(struct tern_loop *home, struct tern_node *node, bool mine)
+{
+	if (mine) {
+		tern__loop_push_own(home, node);
+		return;
+	}
+	tern__loop_pin(home);
+	tern__loop_push(home, node);
+	tern__loop_unpin(home);
+}
+
+/* The loop's own thread batches, once the loop has shown that it will hand over what it batches. */
+static struct tern__port *port_for(struct tern_pool *p, struct tern_loop *home, bool mine)
+{
+	return mine && home->prepares ? tern__port_of(home, p) : NULL;
+}
+
+static void submit_inline(struct tern_loop *home, struct tern_work *w, bool mine)
+{
+	tern__loop_submitted(home, 1, mine);
+	give_to_loop(home, &w->node, mine);
+}
+
+void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
+{
+	static const char call[] = "tern_pool_submit";
+	bool mine = home && tern__loop_is_mine(home);
+	struct tern__port *port;
+
+	enter(p, home, w, call);
+	if (!p) {
+		submit_inline(home, w, mine);
+		return;
+	}
+	if (w->done)
+		tern__loop_submitted(home, 1, mine);
+	port = port_for(p, home, mine && w->done);
+	if (!port) {
+		queue_now(p, &w, 1, call);
+		return;
+	}
+	if (tern__load(&p->closing))
+		refuse_after_put(p, w, call);
+	tern__port_push(port, &w->node, &w->node, 1);
+}
+
+void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
+			   struct tern_work *const work[], size_t n)
+{
+	static const char call[] = "tern_pool_submit_many";
+	bool mine = home && tern__loop_is_mine(home), all_homed = true;
+	struct tern__port *port;
+	size_t homed = 0;
+
+	if (!n)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		enter(p, home, work[i], call);
+		homed += work[i]->done != NULL;
+	}
+	if (!p) {
+		for (size_t i = 0; i < n; i++)
+			submit_inline(home, work[i], mine);
+		return;
+	}
+	if (homed)
+		tern__loop_submitted(home, homed, mine);
+	all_homed = homed == n;
+	port = port_for(p, home, mine && all_homed);
+	if (!port) {
+		queue_now(p, work, n, call);
+		return;
+	}
+	if (tern__load(&p->closing))
+		refuse_after_put(p, work[0], call);
+	for (size_t i = 1; i < n; i++)
+		work[i]->node.next = &work[i - 1]->node;
+	tern__port_push(port, &work[n - 1]->node, &work[0]->node, n);
+}
+
+/*
+ * Who cancels may hold no reference: the pool can end while cancel finds out that it came too late.
+ * While the guard is read-locked no pool is freed; so an item that is QUEUED then has a live pool,
+ * and we take a hold of it.
+ */
+static pthread_rwlock_t guard = PTHREAD_RWLOCK_INITIALIZER;
+
+void tern__work_guard(void)
+{
+	pthread_rwlock_wrlock(&guard);
+	pthread_rwlock_unlock(&guard);
+}
+
+static struct tern_pool *hold_pool_of_queued(struct tern_work *w)
+{
+	struct tern_pool *p = NULL;
+
+	pthread_rwlock_rdlock(&guard);
+	if (tern__load_acquire(&w->state) == TERN__QUEUED) {
+		p = w->pool;
+		tern__pool_hold(p);
+	}
+	pthread_rwlock_unlock(&guard);
+	return p;
+}
+
+bool tern_work_cancel(struct tern_work *w)
+{
+	uint32_t queued = TERN__QUEUED;
+	struct tern_loop *home = w->node.home;
+	struct tern_pool *p;
+	bool won, over;
+
+	if (!w->pool) /* its loop delivers it in any case */
+		return w->done && tern__cas_seq(&w->state, &queued, TERN__STARTED);
+	p = hold_pool_of_queued(w);
+	if (!p)
+		return false;
+	tern__pool_lock(p);
+	tern__queue_collect(p);
+	won = tern__load(&w->state) == TERN__QUEUED;
+	if (won) {
+		tern__queue_unlink(p, w);
+		tern__store_release(&w->state, w->done ? TERN__STARTED : TERN__IDLE);
+		TERN__COUNT(p, canceled);
+	}
+	over = tern__pool_is_over(p);
+	tern__pool_unlock(p);
+	if (won && w->done) {
+		w->status = -ECANCELED;
+		give_to_loop(home, &w->node, tern__loop_is_mine(home));
+	}
+	if (over)
+		tern__pool_end(p);
+	tern__pool_drop(p);
+	return won;
+}
