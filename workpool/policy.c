@@ -17,13 +17,11 @@
  */
 #include "pool.h"
 
-#define WAKE_NS	      (20 * TERN__US)  /* what a wake costs the one who waits for it */
-#define RESTART_NS    (10 * TERN__MS)  /* after a failed start, others are not even tried */
-#define TAKES_A_CLOCK 16	       /* a worker reads the clock for one of so many items */
-#define GAP_CAP_NS    (200 * TERN__US) /* one long pause must not end the looking for long */
-#define GAP_WEIGHT    8		       /* the average moves by an eighth */
-#define PROBE_EVERY   64 /* looks where it does not seem to pay, so that it can again */
-#define LOOKS_A_CLOCK 8	 /* a clock read costs as much as that many looks */
+#define RESTART_NS    (10 * TERN__MS) /* after a failed start, others are not even tried */
+#define TAKES_A_CLOCK 16	      /* a worker reads the clock for one of so many items */
+#define RUN_CAP_NS    (1000 * TERN__MS)
+#define RUN_WEIGHT    4
+#define LOOKS_A_CLOCK 8 /* a clock read costs as much as that many looks */
 
 void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
 {
@@ -66,6 +64,34 @@ static bool can_start(struct tern_pool *p)
 	return !p->threads || !p->start_after_ns || tern__now_ns() >= p->start_after_ns;
 }
 
+bool tern__policy_is_much(const struct tern_pool *p, uint32_t items)
+{
+	return (uint64_t)items * tern__load(&p->run_ns) >
+	       (uint64_t)tern__load(&p->awake) * TERN__WAKE_NS;
+}
+
+bool tern__policy_times(struct tern__worker *w)
+{
+	return w->taken % TAKES_A_CLOCK == 1;
+}
+
+void tern__policy_timed(struct tern_pool *p, uint64_t ran_ns)
+{
+	uint64_t average = tern__load(&p->run_ns);
+
+	if (ran_ns > RUN_CAP_NS)
+		ran_ns = RUN_CAP_NS;
+	tern__store(&p->run_ns, (uint32_t)((average * (RUN_WEIGHT - 1) + ran_ns) / RUN_WEIGHT));
+}
+
+/* How many of those who could come are worth calling at once: the rest is called by those. */
+static uint32_t wanted(const struct tern_pool *p)
+{
+	uint32_t much = tern__policy_is_much(p, p->waiting) ? p->cpus : 1;
+
+	return p->waiting < much ? p->waiting : much;
+}
+
 struct tern__summons tern__policy_summon(struct tern_pool *p, bool urgent, bool may_start)
 {
 	struct tern__summons none = {.start = false};
@@ -74,7 +100,7 @@ struct tern__summons tern__policy_summon(struct tern_pool *p, bool urgent, bool 
 		p->owed = false;
 		return none;
 	}
-	if (p->arriving || tern__load(&p->searching)) {
+	if (p->arriving + tern__load(&p->searching) >= wanted(p)) {
 		if (urgent && p->waiting > 1)
 			p->owed = true;
 		return none;
@@ -83,7 +109,8 @@ struct tern__summons tern__policy_summon(struct tern_pool *p, bool urgent, bool 
 		p->owed = urgent && p->waiting > 1;
 		return none;
 	}
-	if (!urgent && tern__load(&p->awake) && tern__now_ns() - p->head->since_ns < WAKE_NS)
+	if (!urgent && tern__load(&p->awake) && !tern__policy_is_much(p, p->waiting) &&
+	    tern__now_ns() - p->head->since_ns < TERN__WAKE_NS)
 		return none;
 	p->owed = p->waiting > 1;
 	if (p->idle_top)
@@ -96,7 +123,9 @@ struct tern__summons tern__policy_taken(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
 
-	if (!p->waiting || p->owed || ++w->taken % TAKES_A_CLOCK == 0)
+	w->taken++;
+	if (!p->waiting || p->owed || w->taken % TAKES_A_CLOCK == 0 ||
+	    (p->idle_top && tern__policy_is_much(p, p->waiting)))
 		return tern__policy_summon(p, p->owed, true);
 	return (struct tern__summons){.start = false};
 }
@@ -116,17 +145,14 @@ struct tern__summons tern__policy_start_failed(struct tern_pool *p)
 bool tern__policy_search(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
-	uint64_t deadline;
+	uint64_t deadline = w->gap.since_ns + w->gap.look_ns;
 	bool found = false;
 
-	/* only with a CPU to spare for it, and only one */
-	if (!p->spin_ns || p->cpus < 2 || tern__load(&p->awake) > p->cpus)
-		return false;
-	if (w->gap_ns > p->spin_ns && ++w->probe % PROBE_EVERY)
+	/* only one, and only with a CPU to spare for it */
+	if (!w->gap.look_ns || p->cpus < 2 || tern__load(&p->awake) > p->cpus)
 		return false;
 	if (tern__load(&p->searching) || tern__xchg_seq(&p->searching, 1))
 		return false;
-	deadline = w->idle_since_ns + p->spin_ns;
 	do {
 		for (int i = 0; i < LOOKS_A_CLOCK && !found; i++) {
 			tern__pause();
@@ -139,19 +165,6 @@ bool tern__policy_search(struct tern__worker *w)
 	 */
 	tern__store_release(&p->searching, 0);
 	return found;
-}
-
-void tern__policy_worked(struct tern__worker *w)
-{
-	uint64_t gap;
-
-	if (!w->idle_since_ns)
-		return;
-	gap = tern__now_ns() - w->idle_since_ns;
-	if (gap > GAP_CAP_NS)
-		gap = GAP_CAP_NS;
-	w->gap_ns = (w->gap_ns * (GAP_WEIGHT - 1) + gap) / GAP_WEIGHT;
-	w->idle_since_ns = 0;
 }
 
 bool tern__policy_is_surplus(const struct tern_pool *p)

@@ -26,6 +26,7 @@
 
 #include "../lib/base/atomic.h"
 #include "../lib/base/clock.h"
+#include "../lib/base/gap.h"
 #include "../lib/base/mpsc.h"
 #include "../lib/base/park.h"
 #include "../lib/loop/loop.h"
@@ -51,10 +52,8 @@ struct tern__worker {
 	struct tern_loop *pinned; /* the loop it may touch; NULL: none */
 	struct tern_work *current;
 	struct tern_loop *current_home;
-	uint64_t idle_since_ns; /* when it ran out of work; 0: it has work */
-	uint64_t gap_ns;	/* moving average of how long it had none */
-	uint32_t probe;		/* counts the times that looking did not seem to pay */
-	uint32_t taken;		/* counts items, to read the clock for some only */
+	struct tern__gap gap; /* since it ran out of work */
+	uint32_t taken;	      /* counts items, to read the clock for some only */
 };
 
 /* One loop's way into one pool. Belongs to the pool, used by the loop; reused, never freed before
@@ -88,9 +87,10 @@ struct tern_pool {
 	TERN__LINE uint32_t awake; /* workers that will look for work before they sleep */
 	uint32_t closing;	   /* after the last put; written under the lock */
 	struct tern__port *ports;  /* grows at the front under the lock, read without */
+	uint32_t run_ns;	   /* moving average of how long an item runs, sampled */
 	uint32_t cpus;
 	uint32_t threads_min, threads_max;
-	uint64_t idle_ns, spin_ns;
+	uint64_t idle_ns, spin_ns; /* spin_ns: see gap.h */
 	size_t stack_size;
 	cpu_set_t *affinity; /* in an allocation of its own; NULL: none */
 	size_t affinity_size;
@@ -191,8 +191,12 @@ void tern__policy_count_start(struct tern_pool *pool);
 bool tern__policy_is_surplus(const struct tern_pool *pool);
 /* [worker] Looks for work where that should pay. True: there is some. */
 bool tern__policy_search(struct tern__worker *worker);
-/* [worker] It has an item: what it waited enters its average. */
-void tern__policy_worked(struct tern__worker *worker);
+/* [any] Whether so many more items would keep the workers that are awake busy for longer than a
+ * wake. */
+bool tern__policy_is_much(const struct tern_pool *pool, uint32_t items);
+/* [worker] Whether to time the item that is about to run; then with how long it ran. */
+bool tern__policy_times(struct tern__worker *worker);
+void tern__policy_timed(struct tern_pool *pool, uint64_t ran_ns);
 /* [lock held] How long an idle worker sleeps before it may leave; UINT64_MAX: for ever. */
 uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
 

@@ -27,24 +27,29 @@ static struct tern__port *port_of_rider(struct tern__rider *rider)
 	return tern_container_of(rider, struct tern__port, rider);
 }
 
-static void flush(struct tern__rider *rider, bool sleeping)
+static void flush(struct tern__rider *rider, enum tern__flush why)
 {
 	struct tern__port *port = port_of_rider(rider);
 	struct tern_pool *p = port->pool;
+	bool sleeping = why == TERN__FLUSH_SLEEPING;
 	struct tern__summons summons;
 
-	port->pushed = 0;
+	if (why == TERN__FLUSH_LOOKING && !tern__policy_is_much(p, port->pushed))
+		return;
 	if (tern__mpsc_seems_empty(&port->outbox) && !(sleeping && tern__load(&p->waiting)))
 		return;
 	/* a searcher sees the outbox; or sleeps, and looks at it before */
-	if (!sleeping && tern__load(&p->searching))
+	if (!sleeping && tern__load(&p->searching) && !tern__policy_is_much(p, port->pushed))
 		return;
-	tern__pool_lock(p);
-	tern__queue_collect(p);
-	/* starting a thread is for the end of a turn, unless nobody else could do it */
-	summons = tern__policy_summon(p, sleeping, sleeping || !p->threads);
-	tern__pool_unlock(p);
-	tern__thread_summon(p, summons);
+	port->pushed = 0;
+	do {
+		tern__pool_lock(p);
+		tern__queue_collect(p);
+		/* starting a thread is for the end of a turn, unless nobody else could do it */
+		summons = tern__policy_summon(p, sleeping, sleeping || !p->threads);
+		tern__pool_unlock(p);
+		tern__thread_summon(p, summons);
+	} while (summons.worker);
 }
 
 void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
@@ -55,7 +60,7 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 	tern__mpsc_push_chain(&port->outbox, last, first); /* H1 */
 	port->pushed += (uint32_t)n;
 	if (!tern__load_seq(&p->awake) || port->pushed >= PUSHED_MAX) /* H2 */
-		flush(&port->rider, false);
+		flush(&port->rider, TERN__FLUSH_FULL);
 }
 
 static uint32_t awake(struct tern__rider *rider)
@@ -86,7 +91,7 @@ static void detach(struct tern__rider *rider)
 	struct tern__port *port = port_of_rider(rider);
 	struct tern_pool *p = port->pool;
 
-	flush(rider, true); /* items without home may be left */
+	flush(rider, TERN__FLUSH_SLEEPING); /* items without home may be left */
 	tern__pool_lock(p);
 	port->loop = NULL;
 	tern__pool_unlock(p);

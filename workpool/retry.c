@@ -78,7 +78,7 @@ static void on_timer(struct tern_timer *timer)
 		finish(p, home);
 }
 
-static void rider_flush(struct tern__rider *rider, bool sleeping)
+static void rider_flush(struct tern__rider *rider, enum tern__flush why)
 {
 }
 

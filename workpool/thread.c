@@ -63,6 +63,19 @@ static void pin(struct tern__worker *w, struct tern_loop *home)
 	w->pinned = home;
 }
 
+static void call(struct tern__worker *w, tern_work_fn *fn, struct tern_work *work)
+{
+	uint64_t start;
+
+	if (!tern__policy_times(w)) {
+		fn(work);
+		return;
+	}
+	start = tern__now_ns();
+	fn(work);
+	tern__policy_timed(w->pool, tern__now_ns() - start);
+}
+
 static void run(struct tern__worker *w, struct tern_work *work)
 {
 	struct tern_loop *home = work->node.home;
@@ -74,10 +87,10 @@ static void run(struct tern__worker *w, struct tern_work *work)
 		tern_work_fn *fn = work->run;
 
 		tern__store_release(&work->state, TERN__IDLE);
-		fn(work);
+		call(w, fn, work);
 		return;
 	}
-	work->run(work);
+	call(w, work->run, work);
 	work->status = 0;
 	tern__store(&w->current, NULL);
 	tern__loop_push(home, &work->node);
@@ -87,6 +100,7 @@ static void run(struct tern__worker *w, struct tern_work *work)
 static bool sleep_on_stack(struct tern_pool *p, struct tern__worker *w)
 {
 	w->idle = true;
+	w->gap.slept = true;
 	w->above = NULL;
 	w->below = p->idle_top;
 	if (w->below)
@@ -143,12 +157,13 @@ static void work_until_told_to_leave(struct tern__worker *w)
 		struct tern_work *work = take(w);
 
 		if (work) {
-			tern__policy_worked(w);
+			if (w->gap.since_ns)
+				tern__gap_end(&w->gap, tern__now_ns());
 			run(w, work);
 			continue;
 		}
-		if (!w->idle_since_ns)
-			w->idle_since_ns = tern__now_ns();
+		if (!w->gap.since_ns)
+			tern__gap_begin(&w->gap, tern__now_ns());
 		if (!tern__policy_search(w) && !settle(w))
 			return;
 	}
@@ -233,13 +248,14 @@ static struct tern__worker *get_worker(struct tern_pool *p)
 		;
 	if (w) {
 		w->unused = false;
-		w->idle_since_ns = 0;
+		w->gap.since_ns = 0;
 	}
 	tern__pool_unlock(p);
 	if (w || posix_memalign((void **)&w, __alignof__(*w), sizeof(*w)))
 		return w;
 	memset(w, 0, sizeof(*w));
 	w->pool = p;
+	w->gap.limit_ns = p->spin_ns;
 	tern__pool_lock(p);
 	w->number = p->workers ? p->workers->number + 1 : 0;
 	w->next = p->workers;

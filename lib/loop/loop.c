@@ -43,7 +43,7 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 		.listening = true,
 		.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 		.batch_max = tern__option(o.batch_max, BATCH_MAX),
-		.spin.limit_ns = spin_us * TERN__US,
+		.gap.limit_ns = spin_us * TERN__US,
 	};
 	if (l->fd < 0) {
 		e = -errno;
@@ -183,16 +183,16 @@ void tern_loop_release(struct tern_loop *l)
 	tern__loop_unpin(l);
 }
 
-static void flush_riders(struct tern_loop *l, bool sleeping)
+static void flush_riders(struct tern_loop *l, enum tern__flush why)
 {
 	for (struct tern__rider *r = l->riders; r; r = r->next)
-		r->ops->flush(r, sleeping);
+		r->ops->flush(r, why);
 }
 
 void tern_loop_flush(struct tern_loop *l)
 {
 	tern__loop_check(l, "tern_loop_flush");
-	flush_riders(l, true);
+	flush_riders(l, TERN__FLUSH_SLEEPING);
 }
 
 /*
@@ -245,9 +245,9 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	enter(l, "tern_loop_dispatch");
 	tern__gate_close(l);
 	ran = run_some(l, max ? max : l->batch_max);
-	if (ran && l->spin.since_ns)
-		tern__spin_worked(&l->spin, tern__now_ns());
-	flush_riders(l, !l->prepares);
+	if (ran && l->gap.since_ns)
+		tern__gap_end(&l->gap, tern__now_ns());
+	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_SLEEPING);
 	if (!l->prepares)
 		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
 	leave(l);
@@ -261,7 +261,7 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
  */
 static bool run_and_look(struct tern_loop *l)
 {
-	struct tern__spin *spin = &l->spin;
+	struct tern__gap *gap = &l->gap;
 	uint64_t now = 0, slice_end = 0, until;
 	uint32_t left = l->batch_max;
 
@@ -269,26 +269,26 @@ static bool run_and_look(struct tern_loop *l)
 		uint32_t ran = run_some(l, left);
 
 		if (ran) {
-			if (spin->since_ns)
-				tern__spin_worked(spin, now ? now : tern__now_ns());
-			flush_riders(l, false);
+			if (gap->since_ns)
+				tern__gap_end(gap, now ? now : tern__now_ns());
 			left -= ran;
 			if (!left || l->ready)
 				return true;
+			flush_riders(l, TERN__FLUSH_LOOKING);
 		}
-		if (!tern__loop_outstanding(l) || !tern__spin_pays(l))
+		if (!tern__loop_outstanding(l))
 			return false;
 		now = tern__now_ns();
+		if (!gap->since_ns)
+			tern__gap_begin(gap, now);
 		if (!slice_end)
-			slice_end = now + spin->limit_ns;
-		if (!spin->since_ns)
-			spin->since_ns = now;
-		until = spin->since_ns + spin->limit_ns;
-		if (now >= until)
+			slice_end = now + gap->limit_ns;
+		until = gap->since_ns + gap->look_ns;
+		if (now >= until || !tern__spin_has_cpu(l))
 			return false;
-		if (now >= slice_end || !tern__spin_look(l, until < slice_end ? until : slice_end))
+		if (now >= slice_end ||
+		    !tern__spin_look(l, until < slice_end ? until : slice_end, &now))
 			return until > slice_end;
-		now = tern__now_ns();
 	}
 }
 
@@ -300,10 +300,11 @@ int64_t tern_loop_prepare(struct tern_loop *l)
 	l->prepares = true;
 	tern__gate_close(l);
 	again = run_and_look(l);
-	if (!again) {
-		if (tern__loop_outstanding(l) && !l->spin.since_ns)
-			l->spin.since_ns = tern__now_ns();
-		flush_riders(l, true);
+	if (again) {
+		flush_riders(l, TERN__FLUSH_TURN);
+	} else {
+		l->gap.slept = true;
+		flush_riders(l, TERN__FLUSH_SLEEPING);
 		tern__gate_drain(l);
 	}
 	return leave(l) || again ? 0 : tern__timers_wait(l);

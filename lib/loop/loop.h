@@ -10,6 +10,7 @@
 #include <tern/loop.h>
 
 #include "../base/atomic.h"
+#include "../base/gap.h"
 #include "../base/mpsc.h"
 #include "../base/timer.h"
 
@@ -22,9 +23,16 @@ struct tern__rider {
 	const struct tern__rider_ops *ops;
 };
 
+/* Why a loop hands over what waits. */
+enum tern__flush {
+	TERN__FLUSH_FULL,     /* enough has come together, or nobody is awake to take it */
+	TERN__FLUSH_LOOKING,  /* the loop goes on looking: only what cannot wait for that long */
+	TERN__FLUSH_TURN,     /* the end of a turn: others run on this thread now */
+	TERN__FLUSH_SLEEPING, /* the loop may block next: nobody else will notice what waits */
+};
+
 struct tern__rider_ops {
-	/* Hand over what waits. sleeping: the loop may block next; nobody else will notice. */
-	void (*flush)(struct tern__rider *rider, bool sleeping);
+	void (*flush)(struct tern__rider *rider, enum tern__flush why);
 	/* How many threads it keeps awake: no loop looks before it sleeps when the CPUs are busy.
 	 */
 	uint32_t (*awake)(struct tern__rider *rider);
@@ -32,14 +40,6 @@ struct tern__rider_ops {
 	const void *(*find_item)(struct tern__rider *rider);
 	/* The loop goes; the rider is off its list already. */
 	void (*detach)(struct tern__rider *rider);
-};
-
-/* Looking before sleeping: see spin.c. */
-struct tern__spin {
-	uint64_t limit_ns; /* 0: never look */
-	uint64_t gap_ns;   /* moving average of how long the loop had nothing to do */
-	uint64_t since_ns; /* when it last ran out of work; 0: it has work */
-	uint32_t probe;	   /* counts the times that looking did not seem to pay */
 };
 
 struct tern_loop {
@@ -68,7 +68,7 @@ struct tern_loop {
 	uint32_t ready_count;
 	struct tern__timers timers;
 	uint32_t timers_uncounted; /* of these, the library's own, which keep no loop alive */
-	struct tern__spin spin;
+	struct tern__gap gap;	   /* since it had nothing to do, with items out */
 	struct tern__rider *riders;
 	struct tern_loop_binding binding;
 	void *binding_user;
@@ -110,12 +110,10 @@ static inline void tern__loop_unpin(struct tern_loop *loop)
 
 /* spin.c */
 
-/* [loop] Whether looking is worth while now; counts a look that is only a probe. */
-bool tern__spin_pays(struct tern_loop *loop);
-/* [loop] Looks at the inbox until it fills, or until the deadline. True: it filled. */
-bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns);
-/* [loop] Work came: the gap since the loop ran out of it enters the average. */
-void tern__spin_worked(struct tern__spin *spin, uint64_t now_ns);
+/* [loop] Whether there is a CPU to look with. */
+bool tern__spin_has_cpu(struct tern_loop *loop);
+/* [loop] Looks at the inbox until it fills, or until the deadline; keeps *now_ns about right. */
+bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now_ns);
 
 /* timers.c */
 
