@@ -2,25 +2,27 @@
 /*
  * Who is woken or started when, who looks and who leaves: every number in one place.
  *
- * Waking costs more than many items. The one reason to do it is an item that has waited longer than
- * a wake costs while somebody sleeps; so someone must notice such an item:
+ * Waking costs more than many items. The one reason to do it is an item that waits longer than a
+ * wake costs while somebody sleeps. Whether it will is told by how long items ran lately, times how
+ * many wait: so many short items are left to the one who is awake, and long ones are not. Whether
+ * it did is told by its age. These look:
  *
- *  - a submitter from another thread at once, unless somebody searches or is on the way;
- *  - a loop at the end of each turn if everybody sleeps or the item is old, and before it sleeps
- *    itself for all that waits;
- *  - a worker that takes an item and sees older ones waiting;
- *  - whoever takes the next item after someone left a wake to it (`owed`): one who is on the way or
- *    searching made another wake unnecessary, as long as it was the only item.
+ *  - a loop at the end of each turn and before it sleeps. What it leaves to the workers who are
+ *    awake it trusts them with for a millisecond, then it looks again (`unsettled`), because the
+ *    next item may be a long one;
+ *  - a worker that takes an item and sees others waiting;
+ *  - a submitter from another thread at once (`urgent`), because it will not look again.
  *
- * So one is woken at a time and wakes the next before it starts on its item: N long items reach N
- * threads in N short steps, while many short ones are done before a second thread is even up.
+ * At most as many as there are CPUs are called at once. Whoever leaves waiting items to one who is
+ * on the way or searching says so (`owed`): the next to take an item calls the next worker before
+ * it runs it. So N long items reach N threads in N short steps.
  */
 #include "pool.h"
 
 #define RESTART_NS    (10 * TERN__MS) /* after a failed start, others are not even tried */
 #define TAKES_A_CLOCK 16	      /* a worker reads the clock for one of so many items */
 #define RUN_CAP_NS    (1000 * TERN__MS)
-#define RUN_WEIGHT    4
+#define RUN_WEIGHT    16
 #define LOOKS_A_CLOCK 8 /* a clock read costs as much as that many looks */
 
 void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
@@ -72,46 +74,40 @@ bool tern__policy_is_much(const struct tern_pool *p, uint32_t items)
 
 bool tern__policy_times(struct tern__worker *w)
 {
-	return w->taken % TAKES_A_CLOCK == 1;
+	return w->gap.slept || w->taken % TAKES_A_CLOCK == 1;
 }
 
+/* A long item is believed at once, short ones only slowly. */
 void tern__policy_timed(struct tern_pool *p, uint64_t ran_ns)
 {
 	uint64_t average = tern__load(&p->run_ns);
 
 	if (ran_ns > RUN_CAP_NS)
 		ran_ns = RUN_CAP_NS;
-	tern__store(&p->run_ns, (uint32_t)((average * (RUN_WEIGHT - 1) + ran_ns) / RUN_WEIGHT));
-}
-
-/* How many of those who could come are worth calling at once: the rest is called by those. */
-static uint32_t wanted(const struct tern_pool *p)
-{
-	uint32_t much = tern__policy_is_much(p, p->waiting) ? p->cpus : 1;
-
-	return p->waiting < much ? p->waiting : much;
+	if (ran_ns < average)
+		ran_ns = (average * (RUN_WEIGHT - 1) + ran_ns) / RUN_WEIGHT;
+	tern__store(&p->run_ns, (uint32_t)ran_ns);
 }
 
 struct tern__summons tern__policy_summon(struct tern_pool *p, bool urgent, bool may_start)
 {
 	struct tern__summons none = {.start = false};
+	uint32_t wanted = 1;
 
 	if (!p->waiting) {
 		p->owed = false;
 		return none;
 	}
-	if (p->arriving + tern__load(&p->searching) >= wanted(p)) {
-		if (urgent && p->waiting > 1)
-			p->owed = true;
+	if (tern__policy_is_much(p, p->waiting) ||
+	    tern__now_ns() - p->head->since_ns > TERN__WAKE_NS)
+		wanted = p->waiting < p->cpus ? p->waiting : p->cpus;
+	else if (!urgent && tern__load(&p->awake))
+		return none;
+	if (p->arriving + tern__load(&p->searching) >= wanted ||
+	    !(p->idle_top || (may_start && can_start(p)))) {
+		p->owed = p->waiting > 1;
 		return none;
 	}
-	if (!p->idle_top && !(may_start && can_start(p))) {
-		p->owed = urgent && p->waiting > 1;
-		return none;
-	}
-	if (!urgent && tern__load(&p->awake) && !tern__policy_is_much(p, p->waiting) &&
-	    tern__now_ns() - p->head->since_ns < TERN__WAKE_NS)
-		return none;
 	p->owed = p->waiting > 1;
 	if (p->idle_top)
 		return (struct tern__summons){.worker = tern__policy_claim(p)};
@@ -128,6 +124,12 @@ struct tern__summons tern__policy_taken(struct tern__worker *w)
 	    (p->idle_top && tern__policy_is_much(p, p->waiting)))
 		return tern__policy_summon(p, p->owed, true);
 	return (struct tern__summons){.start = false};
+}
+
+bool tern__policy_is_settled(const struct tern_pool *p)
+{
+	return p->owed || p->waiting <= p->arriving + tern__load(&p->searching) ||
+	       (!p->idle_top && p->threads >= p->threads_max);
 }
 
 struct tern__summons tern__policy_start_failed(struct tern_pool *p)

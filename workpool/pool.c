@@ -28,7 +28,7 @@ static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *f
 
 	if (e)
 		return e;
-	if (o->threads_min == TERN_FOREVER || o->threads_max == TERN_NONE)
+	if (o->threads_min == TERN_FOREVER || o->threads_max >= TERN_NONE)
 		return -EINVAL;
 	o->threads_min = tern__option(o->threads_min, 1);
 	o->threads_max = tern__option(o->threads_max, max(max(4, o->threads_min), cpus));

@@ -65,7 +65,6 @@ struct tern__port {
 	struct tern_pool *pool;
 	struct tern__port *next; /* of the pool; set before the port can be seen, then constant */
 	uint32_t pushed;	 /* since the last flush; the loop's thread */
-	bool started;		 /* a thread was started in this turn; the loop's thread */
 };
 
 struct tern__retry {
@@ -87,7 +86,7 @@ struct tern_pool {
 	TERN__LINE uint32_t awake; /* workers that will look for work before they sleep */
 	uint32_t closing;	   /* after the last put; written under the lock */
 	struct tern__port *ports;  /* grows at the front under the lock, read without */
-	uint32_t run_ns;	   /* moving average of how long an item runs, sampled */
+	uint32_t run_ns;	   /* how long items ran lately, the long ones; sampled */
 	uint32_t cpus;
 	uint32_t threads_min, threads_max;
 	uint64_t idle_ns, spin_ns; /* spin_ns: see gap.h */
@@ -177,6 +176,8 @@ bool tern__queue_looks_filled(const struct tern_pool *pool);
  * may_start: threads may be started as well as woken.
  */
 struct tern__summons tern__policy_summon(struct tern_pool *pool, bool urgent, bool may_start);
+/* [lock held] Whether nobody needs to look after what waits again. */
+bool tern__policy_is_settled(const struct tern_pool *pool);
 /* [lock held] The same, asked by a worker that has just taken an item or come to life. */
 struct tern__summons tern__policy_taken(struct tern__worker *worker);
 /* [lock held] A thread could not be started: the count is undone. */

@@ -31,22 +31,28 @@ static void flush(struct tern__rider *rider, enum tern__flush why)
 {
 	struct tern__port *port = port_of_rider(rider);
 	struct tern_pool *p = port->pool;
-	bool sleeping = why == TERN__FLUSH_SLEEPING;
 	struct tern__summons summons;
 
 	if (why == TERN__FLUSH_LOOKING && !tern__policy_is_much(p, port->pushed))
 		return;
-	if (tern__mpsc_seems_empty(&port->outbox) && !(sleeping && tern__load(&p->waiting)))
+	/*
+	 * It does not do to find outbox and queue empty: a worker may be between the two with what
+	 * we pushed, and sees one item where there are many.
+	 */
+	if (!rider->unsettled && (why < TERN__FLUSH_SLEEPING || !tern__load(&p->waiting)))
 		return;
 	/* a searcher sees the outbox; or sleeps, and looks at it before */
-	if (!sleeping && tern__load(&p->searching) && !tern__policy_is_much(p, port->pushed))
+	if (why < TERN__FLUSH_SLEEPING && tern__load(&p->searching) &&
+	    !tern__policy_is_much(p, port->pushed))
 		return;
 	port->pushed = 0;
 	do {
 		tern__pool_lock(p);
 		tern__queue_collect(p);
 		/* starting a thread is for the end of a turn, unless nobody else could do it */
-		summons = tern__policy_summon(p, sleeping, sleeping || !p->threads);
+		summons = tern__policy_summon(p, why == TERN__FLUSH_NOW,
+					      why >= TERN__FLUSH_SLEEPING || !p->threads);
+		rider->unsettled = !tern__policy_is_settled(p);
 		tern__pool_unlock(p);
 		tern__thread_summon(p, summons);
 	} while (summons.worker);
@@ -58,6 +64,7 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 	struct tern_pool *p = port->pool;
 
 	tern__mpsc_push_chain(&port->outbox, last, first); /* H1 */
+	port->rider.unsettled = true;
 	port->pushed += (uint32_t)n;
 	if (!tern__load_seq(&p->awake) || port->pushed >= PUSHED_MAX) /* H2 */
 		flush(&port->rider, TERN__FLUSH_FULL);
@@ -91,10 +98,11 @@ static void detach(struct tern__rider *rider)
 	struct tern__port *port = port_of_rider(rider);
 	struct tern_pool *p = port->pool;
 
-	flush(rider, TERN__FLUSH_SLEEPING); /* items without home may be left */
 	tern__pool_lock(p);
 	port->loop = NULL;
 	tern__pool_unlock(p);
+	/* no item of the loop is out, but items without home may lie in the outbox */
+	flush(rider, TERN__FLUSH_NOW);
 	tern__pool_drop(p);
 }
 

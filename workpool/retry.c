@@ -2,7 +2,7 @@
 /*
  * A pool that keeps no threads can be left with items and without a thread, when the system refuses
  * one. Then a loop tries again, by a timer of its own: after 10 ms, then twice as long each time,
- * up to a second. The timer does not keep the loop alive; the item that waits does.
+ * up to a second. That keeps the loop alive, whether or not an item of its own still waits.
  *
  * One loop tries for a pool at a time. If that loop is destroyed meanwhile (its item was cancelled)
  * another takes over.
@@ -27,7 +27,7 @@ static void finish(struct tern_pool *p, struct tern_loop *home)
 static void arm(struct tern_pool *p, struct tern_loop *home, uint64_t delay_ns)
 {
 	p->retry.delay_ns = delay_ns;
-	home->timers_uncounted++;
+	home->timers_own++;
 	tern_timer_start(home, &p->retry.timer, delay_ns);
 }
 
@@ -47,7 +47,7 @@ static void on_timer(struct tern_timer *timer)
 	uint64_t delay_ns = p->retry.delay_ns * 2;
 	bool needed, over;
 
-	home->timers_uncounted--;
+	home->timers_own--;
 	tern__pool_lock(p);
 	needed = p->waiting && !p->threads;
 	if (needed)
@@ -98,7 +98,7 @@ static void rider_detach(struct tern__rider *rider)
 	struct tern_pool *p = pool_of_rider(rider);
 	struct tern_loop *home = p->retry.home, *next = NULL;
 
-	home->timers_uncounted--;
+	home->timers_own--;
 	tern_timer_stop(&p->retry.timer);
 	tern__pool_lock(p);
 	p->retry.home = NULL;

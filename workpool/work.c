@@ -69,7 +69,21 @@ static void enter(struct tern_pool *p, struct tern_loop *home, struct tern_work 
 	tern__store_release(&w->state, TERN__QUEUED);
 }
 
-static void refuse_after_put(struct tern_pool *p, struct tern_work *w, const char *call)
+/*
+ * After the last put a pool takes only what its own running items add: their thread is still there
+ * to carry it out.
+ */
+static bool is_refused(const struct tern_pool *p)
+{
+	struct tern__worker *self;
+
+	if (!tern__load(&p->closing))
+		return false;
+	self = tern__self();
+	return !self || self->pool != p;
+}
+
+static void refuse(struct tern_pool *p, struct tern_work *w, const char *call)
 {
 	tern__fatal(call, "work %p: pool %p has been put", (void *)w, (void *)p);
 }
@@ -78,20 +92,17 @@ static void refuse_after_put(struct tern_pool *p, struct tern_work *w, const cha
 static void queue_now(struct tern_pool *p, struct tern_work *const items[], size_t n,
 		      const char *call)
 {
-	struct tern__worker *self = tern__self();
 	struct tern__summons summons;
 	uint64_t now = tern__now_ns();
 
 	tern__pool_lock(p);
-	/* a closing pool takes what its own running items add: their thread is still there for it
-	 */
-	if (p->closing && !(self && self->pool == p)) {
+	if (is_refused(p)) {
 		tern__pool_unlock(p);
-		refuse_after_put(p, items[0], call);
+		refuse(p, items[0], call);
 	}
+	tern__queue_collect(p); /* what this thread submitted before may lie in an outbox */
 	for (size_t i = 0; i < n; i++) {
-		/* nobody could start a thread again for an item without home: from now on keep one
-		 */
+		/* without home nobody could retry a failed start: from now on keep a thread */
 		if (!items[i]->node.home && !p->threads_min)
 			p->threads_min = 1;
 		tern__queue_append(p, items[i], now);
@@ -142,8 +153,8 @@ void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_w
 		queue_now(p, &w, 1, call);
 		return;
 	}
-	if (tern__load(&p->closing))
-		refuse_after_put(p, w, call);
+	if (is_refused(p))
+		refuse(p, w, call);
 	tern__port_push(port, &w->node, &w->node, 1);
 }
 
@@ -174,8 +185,8 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 		queue_now(p, work, n, call);
 		return;
 	}
-	if (tern__load(&p->closing))
-		refuse_after_put(p, work[0], call);
+	if (is_refused(p))
+		refuse(p, work[0], call);
 	for (size_t i = 1; i < n; i++)
 		work[i]->node.next = &work[i - 1]->node;
 	tern__port_push(port, &work[n - 1]->node, &work[0]->node, n);

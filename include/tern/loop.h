@@ -57,9 +57,10 @@ int tern_loop_bind(struct tern_loop *loop, const struct tern_loop_binding *bindi
 
 /*
  * [loop, or any thread once the loop's thread is done with it] [blocks, for microseconds] Ends the
- * loop: delivers posts that have arrived, waits until no worker touches the loop, and frees it.
- * Call it after the event loop has returned and before that event loop is destroyed. Fatal while
- * work is out, a timer is armed or somebody holds the loop, and from inside a completion.
+ * loop: delivers posts that have arrived and what they post in turn, waits until no worker touches
+ * the loop, and frees it. Call it after the event loop has returned and before that event loop is
+ * destroyed. Fatal while work is out, a timer is armed or somebody holds the loop, and from inside
+ * a completion.
  */
 void tern_loop_destroy(struct tern_loop *loop);
 

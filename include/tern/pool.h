@@ -105,7 +105,8 @@ void tern_pool_submit_many(struct tern_pool *pool, struct tern_loop *home,
 			   struct tern_work *const work[], size_t n);
 
 /*
- * [any, while done has not been entered; for an item without done, while run has not] Takes an item
+ * [any, after submit has returned, while done has not been entered; for an item without done, while
+ * run has not] Takes an item
  * back that no worker has started. True, for the one call that did it: run will not be entered, and
  * done comes with -ECANCELED at once, even when every worker is busy; an item without done is yours
  * on return. False: too late, all goes its normal way; always so for an item without done that was

@@ -7,9 +7,9 @@
  * then looks at the inbox (L1, L2). All four are sequentially consistent: either the producer finds
  * `armed` set or the loop finds the inbox filled.
  *
- * Open is the resting state. The loop closes the gate only while it is certain to look again
- * itself: inside dispatch and inside prepare's own looking, both of which end by opening it. A
- * nested event loop opens it within a dispatch too; that costs a write, nothing else.
+ * Open is the resting state. A loop that prepares closes the gate only while it is certain to look
+ * again itself: inside dispatch and inside prepare's own looking, both of which end by opening it.
+ * A nested event loop opens it within a dispatch too; that costs a write, nothing else.
  *
  * A producer looks at `armed` whatever the inbox held: were it only the one who found the inbox
  * empty, everybody would wait for one that lost its CPU between push and look.
@@ -53,8 +53,8 @@ void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node)
 	node->next = NULL;
 	*loop->ready_tail = node;
 	loop->ready_tail = &node->next;
-	/* outside of dispatch the event loop may be about to poll without another prepare */
-	if (!loop->ready_count++ && !loop->depth)
+	/* the event loop may be about to poll without another prepare */
+	if (!loop->ready_count++ && loop->listening)
 		tern__gate_leave_readable(loop);
 }
 

@@ -23,6 +23,7 @@
 #define BATCH_MAX   256
 #define SPIN_US	    15 /* about what a wake costs the one who waits for it */
 #define SPIN_US_TOP 1000
+#define RECHECK_NS  (int64_t) TERN__MS /* how long what should not take long is trusted to */
 
 int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 {
@@ -82,32 +83,49 @@ static const void *some_item(struct tern_loop *l)
 
 static uint32_t run_some(struct tern_loop *l, uint32_t max);
 
-void tern_loop_destroy(struct tern_loop *l)
+static void refuse_destroy_with_items_out(struct tern_loop *l)
 {
-	uint64_t out = tern__loop_outstanding(l) + l->timers.count - l->timers_uncounted;
+	uint64_t out = tern__loop_outstanding(l) + l->timers.count - l->timers_own;
 
-	if (l->depth)
-		tern__fatal("tern_loop_destroy", "loop %p is dispatching", (void *)l);
 	if (out)
 		tern__fatal("tern_loop_destroy", "loop %p has %llu items out, one is %p", (void *)l,
 			    (unsigned long long)out, some_item(l));
 	if (tern__load(&l->holds))
 		tern__fatal("tern_loop_destroy", "loop %p is held", (void *)l);
-	/* only posts can be left; what they post in turn is delivered too */
-	while (run_some(l, UINT32_MAX))
-		;
+}
+
+static void detach_riders(struct tern_loop *l)
+{
 	while (l->riders) {
 		struct tern__rider *r = l->riders;
 
 		tern__loop_detach(l, r);
 		r->ops->detach(r);
 	}
-	/*
-	 * A worker keeps its pin while it looks for more of this loop's items, for microseconds,
-	 * and cannot tell us through memory that we are about to free: so we let it have the CPU.
-	 */
-	while (tern__load_acquire(&l->pins))
-		sched_yield();
+}
+
+void tern_loop_destroy(struct tern_loop *l)
+{
+	if (l->depth)
+		tern__fatal("tern_loop_destroy", "loop %p is dispatching", (void *)l);
+	refuse_destroy_with_items_out(l);
+	do {
+		/* only posts can be left, and what they post in turn */
+		while (run_some(l, UINT32_MAX))
+			;
+		refuse_destroy_with_items_out(l);
+		detach_riders(l);
+		/*
+		 * A worker keeps its pin while it looks for more of this loop's items, for
+		 * microseconds, and cannot tell us through memory that we are about to free: so we
+		 * let it have the CPU. Once nobody rides and nobody has a pin nobody comes any
+		 * more.
+		 */
+		while (tern__load_acquire(&l->pins))
+			sched_yield();
+		tern__gate_collect(l);
+	} while (l->ready);
+	tern__loop_note_alive(l); /* a binding that was told so still keeps its event loop going */
 	if (l->binding.destroy)
 		l->binding.destroy(l->binding_user);
 	close(l->fd);
@@ -149,15 +167,21 @@ static void enter(struct tern_loop *l, const char *call)
 	tern__store_release(&l->bound, 1);
 }
 
+static bool is_alive(struct tern_loop *l)
+{
+	/* holds: pairs with release, which lowers it, then looks whether the gate is open */
+	return tern__loop_outstanding(l) || l->timers.count || tern__load_seq(&l->holds);
+}
+
 bool tern_loop_alive(struct tern_loop *l)
 {
-	return tern__loop_outstanding(l) || l->timers.count > l->timers_uncounted ||
-	       tern__load(&l->holds);
+	tern__loop_check(l, "tern_loop_alive");
+	return is_alive(l);
 }
 
 void tern__loop_note_alive(struct tern_loop *l)
 {
-	bool alive = tern_loop_alive(l);
+	bool alive = is_alive(l);
 
 	if (alive == l->alive)
 		return;
@@ -192,7 +216,7 @@ static void flush_riders(struct tern_loop *l, enum tern__flush why)
 void tern_loop_flush(struct tern_loop *l)
 {
 	tern__loop_check(l, "tern_loop_flush");
-	flush_riders(l, TERN__FLUSH_SLEEPING);
+	flush_riders(l, TERN__FLUSH_NOW);
 }
 
 /*
@@ -206,9 +230,8 @@ static uint32_t run_some(struct tern_loop *l, uint32_t max)
 	tern__gate_collect(l);
 	l->depth++;
 	if (l->timers.root) {
-		uint32_t timers_max = l->ready ? max / 2 + 1 : max;
-
-		ran = tern__timers_run(l, timers_max);
+		l->timers_first = !l->timers_first;
+		ran = tern__timers_run(l, l->ready ? (max + l->timers_first) / 2 : max);
 	}
 	todo = l->ready_count < max - ran ? l->ready_count : max - ran;
 	while (todo-- && l->ready) {
@@ -227,15 +250,27 @@ static uint32_t run_some(struct tern_loop *l, uint32_t max)
 	return ran;
 }
 
-/* Ends a turn with the gate open. True: there is something to do, and the descriptor says so. */
-static bool leave(struct tern_loop *l)
+/*
+ * Ends a turn with the gate open. True: there is something to do, and the descriptor says so.
+ * unsettled: submissions were handed over as by a loop that comes round soon; if the event loop
+ * goes back to a caller who polls the descriptor, it must.
+ */
+static bool leave(struct tern_loop *l, bool unsettled)
 {
 	bool more = tern__gate_open(l) || l->ready;
 
-	if (more)
+	if (more || unsettled)
 		tern__gate_leave_readable(l);
 	tern__loop_note_alive(l);
 	return more;
+}
+
+static bool has_unsettled(struct tern_loop *l)
+{
+	for (struct tern__rider *r = l->riders; r; r = r->next)
+		if (r->unsettled)
+			return true;
+	return false;
 }
 
 int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
@@ -243,14 +278,21 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	uint32_t ran;
 
 	enter(l, "tern_loop_dispatch");
-	tern__gate_close(l);
+	if (!l->ready && !l->timers.root && !l->due && tern__mpsc_seems_empty(&l->inbox) &&
+	    !has_unsettled(l))
+		return 0;
+	if (l->prepares) {
+		tern__gate_close(l);
+	} else {
+		/* a nested event loop may poll the descriptor while callbacks run */
+		tern__gate_open(l);
+		tern__gate_drain(l);
+	}
 	ran = run_some(l, max ? max : l->batch_max);
 	if (ran && l->gap.since_ns)
 		tern__gap_end(&l->gap, tern__now_ns());
-	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_SLEEPING);
-	if (!l->prepares)
-		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
-	leave(l);
+	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_NOW);
+	leave(l, l->prepares && has_unsettled(l));
 	return ran > INT_MAX ? INT_MAX : (int)ran;
 }
 
@@ -294,20 +336,24 @@ static bool run_and_look(struct tern_loop *l)
 
 int64_t tern_loop_prepare(struct tern_loop *l)
 {
-	bool again;
+	bool again, unsettled;
+	int64_t ns;
 
 	enter(l, "tern_loop_prepare");
 	l->prepares = true;
 	tern__gate_close(l);
 	again = run_and_look(l);
-	if (again) {
-		flush_riders(l, TERN__FLUSH_TURN);
-	} else {
+	flush_riders(l, again ? TERN__FLUSH_TURN : TERN__FLUSH_SLEEPING);
+	unsettled = has_unsettled(l);
+	if (!again) {
 		l->gap.slept = true;
-		flush_riders(l, TERN__FLUSH_SLEEPING);
-		tern__gate_drain(l);
+		tern__gate_drain(
+			l); /* only now: while the loop keeps coming round it may stay readable */
 	}
-	return leave(l) || again ? 0 : tern__timers_wait(l);
+	if (leave(l, again && unsettled) || again)
+		return 0;
+	ns = tern__timers_wait(l);
+	return unsettled && (ns < 0 || ns > RECHECK_NS) ? RECHECK_NS : ns;
 }
 
 int tern_loop_run(struct tern_loop *l)
@@ -317,7 +363,7 @@ int tern_loop_run(struct tern_loop *l)
 		struct timespec limit = {ns / 1000000000, ns % 1000000000};
 		struct pollfd p = {.fd = l->fd, .events = POLLIN};
 
-		if (!tern_loop_alive(l))
+		if (!is_alive(l))
 			return 0;
 		/* nothing else to poll: only sleeping is worth a system call */
 		if (ns && ppoll(&p, 1, ns < 0 ? NULL : &limit, NULL) < 0 && errno != EINTR)

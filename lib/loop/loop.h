@@ -21,6 +21,11 @@
 struct tern__rider {
 	struct tern__rider *next;
 	const struct tern__rider_ops *ops;
+	/*
+	 * More waits than somebody has been called for, because it should not take long: whoever
+	 * hands over looks after it again.
+	 */
+	bool unsettled;
 };
 
 /* Why a loop hands over what waits. */
@@ -28,7 +33,8 @@ enum tern__flush {
 	TERN__FLUSH_FULL,     /* enough has come together, or nobody is awake to take it */
 	TERN__FLUSH_LOOKING,  /* the loop goes on looking: only what cannot wait for that long */
 	TERN__FLUSH_TURN,     /* the end of a turn: others run on this thread now */
-	TERN__FLUSH_SLEEPING, /* the loop may block next: nobody else will notice what waits */
+	TERN__FLUSH_SLEEPING, /* the loop may block next, but comes back soon while unsettled */
+	TERN__FLUSH_NOW,      /* nobody may look after it again */
 };
 
 struct tern__rider_ops {
@@ -67,8 +73,9 @@ struct tern_loop {
 	struct tern_node *ready, **ready_tail; /* taken from the inbox, not yet delivered */
 	uint32_t ready_count;
 	struct tern__timers timers;
-	uint32_t timers_uncounted; /* of these, the library's own, which keep no loop alive */
-	struct tern__gap gap;	   /* since it had nothing to do, with items out */
+	uint32_t timers_own;  /* of these, the library's own: no reason to refuse destroy */
+	bool timers_first;    /* who gets the odd place in a batch, in turn */
+	struct tern__gap gap; /* since it had nothing to do, with items out */
 	struct tern__rider *riders;
 	struct tern_loop_binding binding;
 	void *binding_user;

@@ -7,7 +7,9 @@
 #include "../base/cpus.h"
 #include "loop.h"
 
-#define LOOKS_A_CLOCK 8 /* a clock read costs as much as a few pauses */
+#define OUT_A_PAUSE	 16
+#define PAUSES_FIRST_MAX 32
+#define LOOKS_A_CLOCK	 8 /* a clock read costs as much as a few pauses */
 
 /* Loops looking right now, in the whole process. */
 static TERN__LINE uint32_t looking;
@@ -35,9 +37,16 @@ bool tern__spin_has_cpu(struct tern_loop *loop)
 
 bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now_ns)
 {
+	uint64_t out = tern__loop_outstanding(loop);
 	bool came = false;
 
 	tern__add(&looking, 1);
+	/*
+	 * Every look takes the line away from those who push to it. With one item out that is what
+	 * we are here for; with many out, nothing is lost by letting some come together.
+	 */
+	for (uint64_t i = 0; i < out / OUT_A_PAUSE && i < PAUSES_FIRST_MAX; i++)
+		tern__pause();
 	do {
 		for (uint32_t i = 0; i < LOOKS_A_CLOCK && !came; i++) {
 			tern__pause();
