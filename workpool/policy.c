@@ -74,7 +74,10 @@ bool tern__policy_is_much(const struct tern_pool *p, uint32_t items)
 
 bool tern__policy_times(struct tern__worker *w)
 {
-	return w->gap.slept || w->taken % TAKES_A_CLOCK == 1;
+	bool woken = w->gap.slept;
+
+	w->gap.slept = false;
+	return woken || w->taken % TAKES_A_CLOCK == 1;
 }
 
 /* A long item is believed at once, short ones only slowly. */

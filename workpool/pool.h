@@ -148,11 +148,11 @@ void tern__pool_drop(struct tern_pool *pool);
 bool tern__pool_is_over(struct tern_pool *pool);
 void tern__pool_end(struct tern_pool *pool);
 
-/* work.c: an item that has run, or never will, goes home */
-void tern__work_send_home(struct tern_loop *home, struct tern_work *work);
-/* Waits until no cancel that could have found its way to a pool which is about to be freed is on
- * it. */
+/* work.c */
+/* Waits until no cancel that may have found its way to a pool before its end is still on it. */
 void tern__work_guard(void);
+/* The item that is on its way home by this node; NULL: the node is of another kind. */
+const struct tern_work *tern__work_of_delivery(const struct tern_node *node);
 
 /* port.c */
 /* [loop] The loop's port to the pool; NULL when it has none and memory is short. */

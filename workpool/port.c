@@ -81,6 +81,8 @@ static const void *find_item(struct tern__rider *rider)
 	struct tern_pool *p = port->pool;
 	const void *found = NULL;
 
+	for (struct tern_node *n = port->loop->ready; n && !found; n = n->next)
+		found = tern__work_of_delivery(n);
 	tern__pool_lock(p);
 	tern__queue_collect(p);
 	for (struct tern_node *n = p->head ? &p->head->node : NULL; n && !found; n = n->next)

@@ -30,6 +30,12 @@ static void deliver(struct tern_node *node)
 	w->done(w);
 }
 
+const struct tern_work *tern__work_of_delivery(const struct tern_node *node)
+{
+	return node->deliver == deliver ? tern_container_of(node, const struct tern_work, node)
+					: NULL;
+}
+
 /* Of an item that was submitted to no pool: run and done, here and now. */
 static void deliver_inline(struct tern_node *node)
 {

@@ -70,18 +70,18 @@ int tern_loop_bind(struct tern_loop *l, const struct tern_loop_binding *binding,
 	return 0;
 }
 
-/* An item for the fatal line of destroy: one that has come home, or one that a rider knows of. */
+/* An item for the fatal line of destroy, as far as somebody knows one. */
 static const void *some_item(struct tern_loop *l)
 {
-	const void *item = NULL;
+	const void *item = l->timers.root;
 
 	tern__gate_collect(l);
 	for (struct tern__rider *r = l->riders; r && !item; r = r->next)
 		item = r->ops->find_item(r);
-	return item ? item : l->timers.root ? (const void *)l->timers.root : l->ready;
+	return item;
 }
 
-static uint32_t run_some(struct tern_loop *l, uint32_t max);
+static uint32_t deliver_some(struct tern_loop *l, uint32_t max);
 
 static void refuse_destroy_with_items_out(struct tern_loop *l)
 {
@@ -111,8 +111,8 @@ void tern_loop_destroy(struct tern_loop *l)
 	refuse_destroy_with_items_out(l);
 	do {
 		/* only posts can be left, and what they post in turn */
-		while (run_some(l, UINT32_MAX))
-			;
+		tern__gate_collect(l);
+		deliver_some(l, UINT32_MAX);
 		refuse_destroy_with_items_out(l);
 		detach_riders(l);
 		/*
@@ -219,35 +219,40 @@ void tern_loop_flush(struct tern_loop *l)
 	flush_riders(l, TERN__FLUSH_NOW);
 }
 
-/*
- * Runs at most max of what is ready now; what the callbacks add waits for the next call. Due timers
- * may take half of it while completions wait too.
- */
-static uint32_t run_some(struct tern_loop *l, uint32_t max)
+/* Delivers at most max of what is ready now; what that adds waits for the next call. */
+static uint32_t deliver_some(struct tern_loop *l, uint32_t max)
 {
-	uint32_t ran = 0, todo;
+	uint32_t todo = l->ready_count < max ? l->ready_count : max, ran = 0;
 
-	tern__gate_collect(l);
 	l->depth++;
-	if (l->timers.root) {
-		l->timers_first = !l->timers_first;
-		ran = tern__timers_run(l, l->ready ? (max + l->timers_first) / 2 : max);
-	}
-	todo = l->ready_count < max - ran ? l->ready_count : max - ran;
-	while (todo-- && l->ready) {
+	for (; ran < todo && l->ready; ran++) {
 		struct tern_node *node = l->ready;
 
 		l->ready = node->next;
-		if (!l->ready)
-			l->ready_tail = &l->ready;
-		else
+		if (l->ready)
 			__builtin_prefetch(l->ready);
+		else
+			l->ready_tail = &l->ready;
 		l->ready_count--;
-		ran++;
 		node->deliver(node);
 	}
 	l->depth--;
 	return ran;
+}
+
+/* Runs at most max timers and items; timers may take half of it while others wait too. */
+static uint32_t run_some(struct tern_loop *l, uint32_t max)
+{
+	uint32_t ran = 0;
+
+	tern__gate_collect(l);
+	if (l->timers.root) {
+		l->timers_first = !l->timers_first;
+		l->depth++;
+		ran = tern__timers_run(l, l->ready ? (max + l->timers_first) / 2 : max);
+		l->depth--;
+	}
+	return ran + deliver_some(l, max - ran);
 }
 
 /*
@@ -281,17 +286,17 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	if (!l->ready && !l->timers.root && !l->due && tern__mpsc_seems_empty(&l->inbox) &&
 	    !has_unsettled(l))
 		return 0;
-	if (l->prepares) {
+	/* without prepare a nested event loop may poll the descriptor while callbacks run */
+	if (l->prepares)
 		tern__gate_close(l);
-	} else {
-		/* a nested event loop may poll the descriptor while callbacks run */
+	else
 		tern__gate_open(l);
-		tern__gate_drain(l);
-	}
 	ran = run_some(l, max ? max : l->batch_max);
 	if (ran && l->gap.since_ns)
 		tern__gap_end(&l->gap, tern__now_ns());
 	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_NOW);
+	if (!l->prepares && !l->ready)
+		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
 	leave(l, l->prepares && has_unsettled(l));
 	return ran > INT_MAX ? INT_MAX : (int)ran;
 }
