@@ -131,7 +131,9 @@ struct tern__summons tern__policy_taken(struct tern__worker *w)
 
 bool tern__policy_is_settled(const struct tern_pool *p)
 {
-	return p->owed || p->waiting <= p->arriving + tern__load(&p->searching) ||
+	uint32_t coming = p->arriving + tern__load(&p->searching);
+
+	return p->waiting <= coming || (p->owed && coming) ||
 	       (!p->idle_top && p->threads >= p->threads_max);
 }
 

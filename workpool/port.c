@@ -68,6 +68,10 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 	port->pushed += (uint32_t)n;
 	if (!tern__load_seq(&p->awake) || port->pushed >= PUSHED_MAX) /* H2 */
 		flush(&port->rider, TERN__FLUSH_FULL);
+	/* not within a turn of the loop: it may have prepared already, or be left alone after this
+	 */
+	if (port->rider.unsettled && port->loop->listening)
+		tern__gate_leave_readable(port->loop);
 }
 
 static uint32_t awake(struct tern__rider *rider)

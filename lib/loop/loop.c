@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../base/clock.h"
+#include "../base/cpus.h"
 #include "../base/fatal.h"
 #include "../base/options.h"
 #include "loop.h"
@@ -41,6 +42,7 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 		return -ENOMEM;
 	*l = (struct tern_loop){
 		.armed = 1,
+		.cpus = tern__cpus(),
 		.listening = true,
 		.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
 		.batch_max = tern__option(o.batch_max, BATCH_MAX),

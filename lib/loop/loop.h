@@ -66,6 +66,7 @@ struct tern_loop {
 	bool alive;	    /* as last told to the binding */
 	bool listening;	    /* armed by us and not taken back: producers may clear `armed` */
 	uint32_t depth;	    /* dispatches on the stack */
+	uint32_t cpus;	    /* this process may use */
 	uint32_t batch_max; /* completions in a row */
 	uint64_t due;	    /* writes of the descriptor that we know of and have not read */
 	uint64_t submitted_here;

@@ -4,7 +4,6 @@
  * the pools' threads that are awake and the loops that look leave it a CPU to do so.
  */
 #include "../base/clock.h"
-#include "../base/cpus.h"
 #include "loop.h"
 
 #define OUT_A_PAUSE	 16
@@ -14,25 +13,13 @@
 /* Loops looking right now, in the whole process. */
 static TERN__LINE uint32_t looking;
 
-static uint32_t cpus(void)
-{
-	static uint32_t known;
-	uint32_t n = tern__load(&known);
-
-	if (!n) {
-		n = tern__cpus();
-		tern__store(&known, n);
-	}
-	return n;
-}
-
 bool tern__spin_has_cpu(struct tern_loop *loop)
 {
 	uint32_t busy = tern__load(&looking);
 
 	for (struct tern__rider *r = loop->riders; r; r = r->next)
 		busy += r->ops->awake(r);
-	return busy < cpus();
+	return busy < loop->cpus;
 }
 
 bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now_ns)
