@@ -3,10 +3,12 @@
  * libev: all that tern knows of it. Built on <tern/loop.h> alone, like a binding to any other event
  * loop would be.
  *
- * Four watchers, none of which keeps ev_run going by itself: the descriptor; a prepare watcher of
- * the lowest priority, so that the user's come first; an empty idle watcher, active while the poll
- * must not block (of the lowest priority too, so that it starves nobody); and a timer for the next
- * of tern's. While something is outstanding the binding holds one reference of the ev_loop.
+ * Five watchers, none of which keeps ev_run going by itself. The descriptor and a timer for the
+ * next of tern's end a poll. A check watcher dispatches after it, and a prepare watcher prepares
+ * before it, both of the lowest priority, so that the user's watchers come first and what they
+ * submit is seen even if this iteration is the last. An empty idle watcher is active while the poll
+ * must not block (of the lowest priority too, so that it starves nobody). While something is
+ * outstanding the binding holds one reference of the ev_loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +19,7 @@ struct binding {
 	struct ev_loop *ev;
 	struct tern_loop *loop;
 	ev_io readable;
+	ev_check check;
 	ev_prepare prepare;
 	ev_idle idle;
 	ev_timer timer;
@@ -40,6 +43,11 @@ struct binding {
 	} while (0)
 
 static void on_readable(struct ev_loop *ev, ev_io *w, int revents)
+{
+	/* it ended the poll: the check watcher does the work */
+}
+
+static void on_check(struct ev_loop *ev, ev_check *w, int revents)
 {
 	struct binding *b = w->data;
 
@@ -87,7 +95,6 @@ static void on_timer(struct ev_loop *ev, ev_timer *w, int revents)
 	struct binding *b = w->data;
 
 	STOP(ev_timer, b, timer);
-	tern_loop_dispatch(b->loop, 0);
 }
 
 static void alive(void *user, bool on)
@@ -105,6 +112,7 @@ static void destroy(void *user)
 	struct binding *b = user;
 
 	STOP(ev_io, b, readable);
+	STOP(ev_check, b, check);
 	STOP(ev_prepare, b, prepare);
 	STOP(ev_idle, b, idle);
 	STOP(ev_timer, b, timer);
@@ -131,13 +139,16 @@ int tern_loop_create_ev(struct tern_loop **ret, struct ev_loop *ev,
 	b->ev = ev;
 	b->loop = loop;
 	ev_io_init(&b->readable, on_readable, tern_loop_fd(loop), EV_READ);
+	ev_check_init(&b->check, on_check);
+	ev_set_priority(&b->check, EV_MINPRI);
 	ev_prepare_init(&b->prepare, on_prepare);
 	ev_set_priority(&b->prepare, EV_MINPRI);
 	ev_idle_init(&b->idle, on_idle);
 	ev_set_priority(&b->idle, EV_MINPRI);
 	ev_timer_init(&b->timer, on_timer, 0., 0.);
-	b->readable.data = b->prepare.data = b->timer.data = b;
+	b->check.data = b->prepare.data = b->timer.data = b;
 	START(ev_io, b, readable);
+	START(ev_check, b, check);
 	START(ev_prepare, b, prepare);
 	*ret = loop;
 	return 0;
