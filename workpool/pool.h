@@ -212,9 +212,9 @@ int tern__thread_start(struct tern_pool *pool);
 /* retry.c */
 void tern__retry_init(struct tern_pool *pool);
 /*
- * [lock held] Items wait and no thread is there or could be started: a loop, the home of the first
- * if it has one, will try again; but not the loop that is given. Returns it, pinned, for
- * tern__retry_post after unlocking; NULL: somebody tries already, or nobody can.
+ * [lock held] Items wait and no thread is there or could be started: the home of the first that has
+ * one will try again; but not the loop that is given. Returns it, pinned, for tern__retry_post
+ * after unlocking; NULL: somebody tries already, or nobody can.
  */
 struct tern_loop *tern__retry_begin(struct tern_pool *pool, const struct tern_loop *but);
 void tern__retry_post(struct tern_pool *pool, struct tern_loop *home);

@@ -122,18 +122,17 @@ void tern__retry_init(struct tern_pool *p)
 
 struct tern_loop *tern__retry_begin(struct tern_pool *p, const struct tern_loop *but)
 {
-	struct tern_loop *home = p->head ? p->head->node.home : NULL;
+	struct tern_node *node = p->head ? &p->head->node : NULL;
 
-	if (p->retry.home)
+	/* a loop with an item out is one that runs, or soon will */
+	while (node && (!node->home || node->home == but))
+		node = node->next;
+	if (!node || p->retry.home)
 		return NULL;
-	for (struct tern__port *port = p->ports; port && (!home || home == but); port = port->next)
-		home = port->loop;
-	if (!home || home == but)
-		return NULL;
-	p->retry.home = home;
+	p->retry.home = node->home;
 	tern__pool_hold(p);
-	tern__loop_pin(home);
-	return home;
+	tern__loop_pin(node->home);
+	return node->home;
 }
 
 void tern__retry_post(struct tern_pool *p, struct tern_loop *home)

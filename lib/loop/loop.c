@@ -42,12 +42,12 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 		return -ENOMEM;
 	*l = (struct tern_loop){
 		.armed = 1,
-		.cpus = tern__cpus(),
 		.listening = true,
-		.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC),
+		.cpus = tern__cpus(),
 		.batch_max = tern__option(o.batch_max, BATCH_MAX),
 		.gap.limit_ns = spin_us * TERN__US,
 	};
+	l->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (l->fd < 0) {
 		e = -errno;
 		free(l);
