@@ -23,7 +23,9 @@
 #define TAKES_A_CLOCK 16	      /* a worker reads the clock for one of so many items */
 #define RUN_CAP_NS    (1000 * TERN__MS)
 #define RUN_WEIGHT    16
-#define LOOKS_A_CLOCK 8 /* a clock read costs as much as that many looks */
+#define SHARED_NS     250	       /* shorter items run no faster on two threads than on one */
+#define TRUST_NS      (500 * TERN__US) /* ... so they are left to one; a loop looks again after 1 ms */
+#define LOOKS_A_CLOCK 8		       /* a clock read costs as much as that many looks */
 
 void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
 {
@@ -68,8 +70,17 @@ static bool can_start(struct tern_pool *p)
 
 bool tern__policy_is_much(const struct tern_pool *p, uint32_t items)
 {
-	return (uint64_t)items * tern__load(&p->run_ns) >
-	       (uint64_t)tern__load(&p->awake) * TERN__WAKE_NS;
+	uint64_t run_ns = tern__load(&p->run_ns);
+
+	return run_ns >= SHARED_NS && items * run_ns > tern__load(&p->awake) * TERN__WAKE_NS;
+}
+
+/* Whether the oldest item has waited for longer than it should. */
+static bool is_late(const struct tern_pool *p)
+{
+	uint64_t limit = tern__load(&p->run_ns) < SHARED_NS ? TRUST_NS : TERN__WAKE_NS;
+
+	return tern__now_ns() - p->head->since_ns > limit;
 }
 
 bool tern__policy_times(struct tern__worker *w)
@@ -101,8 +112,7 @@ struct tern__summons tern__policy_summon(struct tern_pool *p, bool urgent, bool 
 		p->owed = false;
 		return none;
 	}
-	if (tern__policy_is_much(p, p->waiting) ||
-	    tern__now_ns() - p->head->since_ns > TERN__WAKE_NS)
+	if (tern__policy_is_much(p, p->waiting) || is_late(p))
 		wanted = p->waiting < p->cpus ? p->waiting : p->cpus;
 	else if (!urgent && tern__load(&p->awake))
 		return none;
