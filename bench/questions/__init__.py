@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""One question a module: measure, bars, table, plot."""
