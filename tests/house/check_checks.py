@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""check_checks.py ROOT LIBRARY...: each check of the house turns red when its rule is broken.
+
+Each row breaks one rule in a copy of the tree, runs the check, and looks for its complaint.
+"""
+
+import pathlib
+import shutil
+import sys
+import tempfile
+
+import common
+
+COPIED = ("include", "lib", "workpool", "man", "README.md", "CHANGELOG.md")
+LIB = "lib/loop/post.c"
+INCLUDE = "#include "
+
+# (check, its arguments, file to break, text to replace: once, replacement, part of the complaint)
+ROWS = [
+    ("synopsis", ["man/tern_loop.3"], "man/tern_loop.3",
+     ".Ft bool\n.Fn tern_loop_alive", ".Ft int\n.Fn tern_loop_alive", "conflicting types"),
+    ("synopsis", ["man/tern_loop.3"], "man/tern_loop.3",
+     ".Fn tern_loop_alive \"struct", ".Fn tern_loop_awake \"struct", "no header declares"),
+    ("synopsis", ["man/tern_pool.3"], "man/tern_pool.3",
+     "\tuint32_t threads_max;\n", "", "the page shows"),
+    ("synopsis", ["man/tern_pool.3"], "man/tern_pool.3",
+     "\tuint32_t idle;\n", "\tuint64_t idle;\n", "has another type"),
+    ("examples", ["man/tern.7", "LIBRARIES"], "man/tern.7",
+     "\treturn 0;\n}\n", "\treturn 3;\n}\n", "status 3"),
+    ("examples", ["man/tern.7", "LIBRARIES"], "man/tern.7",
+     "#include <stdio.h>\n", "", "printf"),
+    ("readme", ["LIBRARIES"], "README.md", "/ is %s", "/ was %s", "it printed"),
+    ("names", [], "include/tern/base.h",
+     "struct tern_loop;\n", "#define TERN_NEW 1\nstruct tern_loop;\n", "TERN_NEW: no page"),
+    ("names", [], "include/tern/base.h",
+     "struct tern_loop;\n", "struct tern_loop;\nvoid tern_new(void);\n", "of 0 pages"),
+    ("names", [], "man/meson.build",
+     "'tern_version'", "", "tern_version: man/meson.build links it to None"),
+    ("names", [], "include/tern/loop.h",
+     "struct tern_post {\n", "struct tern_letter {\n\tint a;\n};\nstruct tern_post {\n",
+     "struct tern_letter: shown by 0 pages"),
+    ("callers", [], "include/tern/base.h",
+     "[any] Sets", "Sets", "tern_set_fatal does not say"),
+    ("callers", [], "man/tern_threads.7",
+     ".It Fn tern_version", ".It Fn tern_vision", "tern_version: tern_threads(7) has no row"),
+    ("version", ["0.1.0"], "CHANGELOG.md", "\n## ", "\n## 9", "CHANGELOG.md says 9"),
+    ("version", ["0.1.0"], "include/tern/base.h",
+     "TERN_VERSION_MINOR ", "TERN_VERSION_MINOR 9", "base.h says 0.9"),
+    ("promised", ["lib/libtern.map", "lib/libtern-ev.map"], "lib/libtern.map",
+     "tern_version;", "", "tern_version: declared, and in 0 maps"),
+    ("exports", ["LIBTERN", "lib/libtern.map", "libc", "libpthread"],
+     "lib/libtern.map", "tern_version;", "", "exported, not in the map"),
+    ("exports", ["LIBTERN", "lib/libtern.map", "libc", "libpthread"],
+     "lib/libtern.map", "tern_version;", "tern_version; tern_new;", "in the map only"),
+    ("exports", ["LIBTERN", "lib/libtern.map"], "README.md", "# tern\n", "", "needs libc"),
+    ("headers", ["gcc", "g++"], "include/tern/base.h",
+     "struct tern_loop;\n", "struct tern_loop;\nstatic inline int f(void) { return 0; }\n",
+     "'inline' has no place"),
+    ("headers", ["gcc", "g++"], "include/tern/pool.h",
+     "#include <tern/base.h>\n#include <tern/loop.h>\n", "", "tern/pool.h alone in C++11"),
+    ("headers", ["gcc", "g++"], "include/tern/base.h",
+     "struct tern_pool;\n", "struct tern_pool;\nextern int class;\n", "alone in C++20"),
+    ("layering", [], LIB, INCLUDE, '#include "../../workpool/pool.h"\n' + INCLUDE, "the arrows"),
+    ("layering", [], LIB, INCLUDE, "#include <tern/pool.h>\n" + INCLUDE, "the arrows"),
+    ("layering", [], LIB, INCLUDE, "#include <ev.h>\n" + INCLUDE, "includes <ev.h>"),
+    ("layering", [], LIB, INCLUDE, "static int order = __ATOMIC_RELAXED;\n" + INCLUDE, "spells"),
+    ("layering", [], LIB, INCLUDE, "struct tern_work;\n" + INCLUDE, "names the work pool"),
+    ("style", [], LIB, INCLUDE, "int f(void)\n{\n" + "\n" * 71 + "}\n" + INCLUDE, "has 71 lines"),
+    ("style", [], LIB, "/* SPDX", "/* ", "first line is not the licence"),
+    ("style", [], LIB, INCLUDE, "\n" * 600 + INCLUDE, "more than 600"),
+]
+
+
+def copy(root, folder):
+    for name in COPIED:
+        source = pathlib.Path(root, name)
+        if source.is_dir():
+            shutil.copytree(source, folder / name)
+        else:
+            shutil.copy(source, folder / name)
+
+
+def turns_red(root, libraries, row):
+    """Returns what is wrong with a check, or an empty string."""
+    check, arguments, name, old, new, complaint = row
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        copy(root, folder)
+        text = (folder / name).read_text(encoding="utf-8")
+        if old not in text:
+            return f"{name} has no {old!r} to break"
+        (folder / name).write_text(text.replace(old, new, 1), encoding="utf-8")
+
+        words = []
+        for word in arguments:
+            words += {"LIBRARIES": libraries, "LIBTERN": libraries[-1:]}.get(
+                word, [folder / word if (folder / word).exists() else word])
+        script = pathlib.Path(__file__).parent / f"check_{check}.py"
+        status, said = common.call([sys.executable, script, folder, *words])
+    if status != 1 or complaint not in said:
+        return f"status {status} without {complaint!r}:\n{said}"
+    return ""
+
+
+def check_tally(wrong):
+    """The summary of ./run test must not take a run without a log for a success."""
+    tally = pathlib.Path(__file__).parent / "tally.py"
+    status, said = common.call([sys.executable, tally, "plain=unit=no/such/log"])
+    if status != 1 or said.splitlines()[-1] != "0 passed, 1 failed, 0 skipped":
+        wrong.add(f"tally: status {status}\n{said}")
+
+
+def main(root, *libraries):
+    wrong = common.Complaints()
+
+    for row in ROWS:
+        fault = turns_red(root, list(libraries), row)
+        if fault:
+            wrong.add(f"{row[0]}, {row[2]}: {fault}")
+    check_tally(wrong)
+    wrong.end(f"{len(ROWS)} rules were broken and each was noticed")
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""check_names.py ROOT: every public symbol is in the manual.
+
+Functions and function types have an entry in the SYNOPSIS of exactly one page, and man/meson.build
+links each function's name to it. Structures and macros are named; a structure with public members
+that are not all private is shown by exactly one page.
+"""
+
+import collections
+import pathlib
+import re
+import sys
+
+import common
+import headers
+import pages
+
+
+def links(root):
+    """Function -> page, from the table in man/meson.build."""
+    text = pathlib.Path(root, "man/meson.build").read_text(encoding="utf-8")
+    found = {}
+    for page, names in re.findall(r"'man\d/([\w.]+)':\s*\[(.*?)\]", text, re.S):
+        for name in re.findall(r"'(\w+)'", names):
+            found[name] = page
+    return found
+
+
+def main(root):
+    wrong = common.Complaints()
+    functions, types = headers.functions(root), headers.types(root)
+    entries, shown, named = collections.defaultdict(list), collections.defaultdict(list), set()
+
+    for page in pages.paths(root):
+        text = page.read_text(encoding="utf-8")
+        named |= set(re.findall(r"\b(?:tern|TERN)_\w+", text))
+        for name in pages.listed(page):
+            entries[name].append(page.name)
+        for name in pages.structures(page):
+            shown[name].append(page.name)
+
+    for name in sorted(functions | types):
+        if len(entries[name]) != 1:
+            wrong.add(f"{name}: in the SYNOPSIS of {len(entries[name])} pages, not of one")
+    for name in sorted(functions):
+        if links(root).get(name) not in entries[name]:
+            wrong.add(f"{name}: man/meson.build links it to {links(root).get(name)}")
+    for name in sorted(set(links(root)) - functions):
+        wrong.add(f"{name}: man/meson.build links it, but no header declares it")
+    for name in sorted({*headers.macros(root), *headers.structures(root)} - named):
+        wrong.add(f"{name}: no page names it")
+    for name in sorted(set(headers.structures(root)) - {"tern_node"}):
+        if len(shown[name]) != 1:
+            wrong.add(f"struct {name}: shown by {len(shown[name])} pages, not by one")
+    wrong.end(f"{len(functions)} functions and all types and macros are in the manual")
+
+
+main(*sys.argv[1:])

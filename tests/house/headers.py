@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Reads the public headers: which functions, structures, types and macros they have."""
+
+import pathlib
+import re
+
+
+def paths(root):
+    include = pathlib.Path(root, "include")
+    return sorted([*include.glob("*.h"), *include.glob("tern/*.h")])
+
+
+def strip(text):
+    """C without comments and string literals; lines stay where they are."""
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"',
+                  lambda match: "\n" * match.group().count("\n") or " ", text, flags=re.S)
+
+
+def source(root):
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths(root))
+
+
+def macros(root):
+    names = re.findall(r"^\s*#\s*define\s+(TERN_\w+|tern_\w+)", source(root), re.M)
+    return {name for name in names if not name.endswith("_H")}
+
+
+def code(root):
+    """The headers without comments, directives and the bodies of structures."""
+    text = re.sub(r"^\s*#.*$", "", strip(source(root)), flags=re.M)
+    text = re.sub(r'extern\s*"?C?"?\s*\{', "", text)
+    while True:
+        shorter = re.sub(r"\{[^{}]*\}", "", text)
+        if shorter == text:
+            return text
+        text = shorter
+
+
+def types(root):
+    """Names of typedefs."""
+    return set(re.findall(r"\b(tern_\w+)\s*[;(]",
+                          " ".join(re.findall(r"typedef[^;]*;", code(root)))))
+
+
+def functions(root):
+    without_types = re.sub(r"typedef[^;]*;", "", code(root))
+    return set(re.findall(r"\b(tern_\w+)\s*\(", without_types))
+
+
+def structures(root):
+    """Name -> names of the public members, in order; what follows a "private" is not public."""
+    found = {}
+    for name, body in re.findall(r"^struct (tern_\w+) \{(.*?)^\};", source(root), re.M | re.S):
+        found[name] = members(body)
+    return found
+
+
+def members(body):
+    """The members of a structure's body, up to the first whose comment says "private"."""
+    names, comments_of_own_line = [], re.compile(r"^\s*/\*.*?\*/", re.M | re.S)
+    for line in re.split(r"(?<=;)[ \t]*(?=/\*)|\n", comments_of_own_line.sub("", body)):
+        if line.lstrip().startswith("/*"):
+            if "private" in line:
+                del names[-1:]
+                return names
+            continue
+        declaration = strip(line).strip()
+        if not declaration.endswith(";"):
+            continue
+        pointer = re.search(r"\(\*(\w+)\)\(", declaration)
+        if pointer:
+            names.append(pointer.group(1))
+        else:
+            names += [re.search(r"(\w+)\s*(?:\[\w*\])?\s*$", part).group(1)
+                      for part in declaration.rstrip(";").split(",")]
+    return names
