@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* Pools that keep no thread, and a system that refuses one: what waits is not forgotten. */
+#include <sched.h>
+
+#include "fault.h"
+#include "harness.h"
+
+#define FOR_EVER 1000000
+
+static unsigned gone;
+
+static void on_gone(void *user)
+{
+	atomic_bump(&gone);
+}
+
+static bool is_deserted(void *pool)
+{
+	return !stats_of(pool).threads;
+}
+
+/* A pool without a thread, and none to be had; loop has a way into it. */
+static struct tern_pool *deserted(struct tern_loop *loop)
+{
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts),
+		.threads_min = TERN_NONE,
+		.idle_ms_max = TERN_NONE,
+		.gone = on_gone,
+	};
+	struct tern_pool *pool;
+	struct job job;
+
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	job_init(&job);
+	tern_loop_prepare(loop);
+	tern_pool_submit(pool, loop, &job.work);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	loop_until(loop, is_deserted, pool);
+	fault_arm(FAULT_THREAD, 1, FOR_EVER);
+	return pool;
+}
+
+static bool has_failed_twice(void *arg)
+{
+	return fault_hits() >= 2;
+}
+
+static bool is_gone(void *arg)
+{
+	return atomic_get(&gone);
+}
+
+static void completes_when_a_thread_can_be_had(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	struct job jobs[5];
+
+	for (int round = 0; round < 3; round++) {
+		for (size_t i = 0; i < COUNT(jobs); i++) {
+			job_init(&jobs[i]);
+			tern_pool_submit(pool, loop, &jobs[i].work);
+		}
+		loop_until(loop, has_failed_twice, NULL);
+		ck_assert(tern_loop_alive(loop));
+		ck_assert_uint_ge(stats_of(pool).threads_failed, 2);
+		fault_disarm();
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+		for (size_t i = 0; i < COUNT(jobs); i++)
+			ck_assert_uint_eq(jobs[i].dones, 1);
+		loop_until(loop, is_deserted, pool);
+		fault_arm(FAULT_THREAD, 1, FOR_EVER);
+	}
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+}
+
+static void cancelled_meanwhile(void)
+{
+	struct tern_loop *loop = loop_new(), *other = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	struct job job;
+
+	job_init(&job);
+	tern_pool_submit(pool, loop, &job.work);
+	loop_until(loop, has_failed_twice, NULL);
+	ck_assert(tern_work_cancel(&job.work));
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_int_eq(job.status, -ECANCELED);
+	tern_loop_destroy(loop);
+	fault_disarm();
+	job_init(&job);
+	tern_pool_submit(pool, other, &job.work);
+	ck_assert_int_eq(tern_loop_run(other), 0);
+	ck_assert_int_eq(job.status, 0);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(other);
+}
+
+static bool is_done(void *job)
+{
+	return ((struct job *)job)->dones;
+}
+
+/* Two loops wait; the one that came first has its item cancelled. */
+static void another_loop_waits(bool first_is_destroyed)
+{
+	struct tern_loop *first = loop_new(), *second = loop_new();
+	struct tern_pool *pool = deserted(first);
+	struct job a, b;
+
+	job_init(&a);
+	job_init(&b);
+	tern_loop_prepare(second);
+	tern_pool_submit(pool, first, &a.work);
+	tern_loop_prepare(first);
+	tern_pool_submit(pool, second, &b.work);
+	tern_loop_prepare(second);
+	loop_until(first, has_failed_twice, NULL);
+	ck_assert(tern_work_cancel(&a.work));
+	loop_until(first, is_done, &a);
+	fault_arm(FAULT_THREAD, 1, 2);
+	if (first_is_destroyed)
+		tern_loop_destroy(first);
+	else
+		ck_assert_int_eq(tern_loop_run(first), 0);
+	ck_assert_int_eq(tern_loop_run(second), 0);
+	ck_assert_uint_eq(b.dones, 1);
+	ck_assert_int_eq(b.status, 0);
+	if (!first_is_destroyed)
+		tern_loop_destroy(first);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(second);
+}
+
+static void the_loop_that_tries_is_destroyed(void)
+{
+	another_loop_waits(true);
+}
+
+static void the_loop_that_tries_has_nothing_left(void)
+{
+	another_loop_waits(false);
+}
+
+static unsigned bare_ran;
+
+static void run_bare(struct tern_work *work)
+{
+	atomic_bump(&bare_ran);
+}
+
+/* An idle loop has a way into the pool, but its thread is elsewhere. */
+static void a_loop_that_does_not_run(void)
+{
+	struct tern_loop *idle = loop_new(), *loop = loop_new();
+	struct tern_pool *pool = deserted(idle);
+	struct tern_work bare;
+	struct job job;
+
+	tern_work_init(&bare, run_bare, NULL);
+	job_init(&job);
+	fault_arm(FAULT_THREAD, 1, 4);
+	tern_pool_submit(pool, NULL, &bare);
+	tern_loop_prepare(loop);
+	tern_pool_submit(pool, loop, &job.work);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_eq(job.dones, 1);
+	tern_pool_destroy(pool);
+	ck_assert_uint_eq(atomic_get(&bare_ran), 1);
+	tern_loop_destroy(idle);
+	tern_loop_destroy(loop);
+}
+
+static void *run_with_item(void *arg)
+{
+	struct tern_pool *pool = arg;
+	struct tern_loop *loop = loop_new();
+	struct job jobs[10];
+
+	tern_loop_prepare(loop);
+	for (int round = 0; round < 10; round++) {
+		for (size_t i = 0; i < COUNT(jobs); i++) {
+			job_init(&jobs[i]);
+			tern_pool_submit(pool, loop, &jobs[i].work);
+		}
+		for (size_t i = 0; i < COUNT(jobs); i += 3)
+			tern_work_cancel(&jobs[i].work);
+		tern_loop_run(loop);
+		for (size_t i = 0; i < COUNT(jobs); i++)
+			if (jobs[i].dones != 1)
+				abort();
+		if (round % 3 == 2) {
+			tern_loop_destroy(loop);
+			loop = loop_new();
+		}
+	}
+	tern_loop_destroy(loop);
+	return NULL;
+}
+
+/* Threads are refused now and then, while loops come and go. */
+static void many_loops_and_refusals(void)
+{
+	pthread_t threads[4];
+
+	for (unsigned round = 0; round < scaled(20); round++) {
+		struct tern_loop *loop = loop_new();
+		struct tern_pool *pool = deserted(loop);
+
+		for (size_t i = 0; i < COUNT(threads); i++)
+			threads[i] = 0;
+		fault_disarm();
+		for (size_t i = 0; i < COUNT(threads); i++)
+			threads[i] = thread_new(run_with_item, pool);
+		for (int i = 0; i < 5; i++) {
+			fault_arm(FAULT_THREAD, 1, 3);
+			while (fault_hits() < 3 && stats_of(pool).started < 100)
+				sched_yield();
+		}
+		fault_disarm();
+		for (size_t i = 0; i < COUNT(threads); i++)
+			thread_join(threads[i]);
+		tern_pool_destroy(pool);
+		tern_loop_destroy(loop);
+	}
+}
+
+static void put_meanwhile(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	struct job job;
+
+	job_init(&job);
+	tern_pool_submit(pool, loop, &job.work);
+	tern_pool_put(pool);
+	loop_until(loop, has_failed_twice, NULL);
+	ck_assert_uint_eq(atomic_get(&gone), 0);
+	fault_disarm();
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_eq(job.dones, 1);
+	loop_until(loop, is_gone, NULL);
+	tern_loop_destroy(loop);
+}
+
+static void put_and_cancelled_meanwhile(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	struct job job;
+
+	job_init(&job);
+	tern_pool_submit(pool, loop, &job.work);
+	tern_pool_put(pool);
+	loop_until(loop, has_failed_twice, NULL);
+	ck_assert(tern_work_cancel(&job.work));
+	ck_assert_uint_eq(atomic_get(&gone), 1);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_int_eq(job.status, -ECANCELED);
+	tern_loop_destroy(loop);
+}
+
+static void destroyed_meanwhile(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	struct job job;
+
+	job_init(&job);
+	fault_arm(FAULT_THREAD, 1, 4);
+	tern_pool_submit(pool, loop, &job.work);
+	tern_pool_destroy(pool);
+	ck_assert_uint_eq(fault_hits(), 4);
+	ck_assert_uint_eq(job.runs, 1);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_eq(job.dones, 1);
+	tern_loop_destroy(loop);
+}
+
+/* Nobody waits for an item without home, but a loop's end, a submit and the pool's end see it. */
+static void an_item_without_home(void)
+{
+	struct tern_loop *loop = loop_new(), *other = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	struct tern_work bare;
+	struct job job;
+
+	tern_work_init(&bare, run_bare, NULL);
+	tern_pool_submit(pool, NULL, &bare);
+	tern_loop_prepare(loop);
+	tern_loop_destroy(loop);
+	ck_assert_uint_eq(bare_ran, 0);
+	fault_disarm();
+	job_init(&job);
+	tern_loop_prepare(other);
+	tern_pool_submit(pool, other, &job.work);
+	ck_assert_int_eq(tern_loop_run(other), 0);
+	ck_assert_uint_eq(job.dones, 1);
+	tern_pool_destroy(pool);
+	ck_assert_uint_eq(atomic_get(&bare_ran), 1);
+	tern_loop_destroy(other);
+}
+
+static void an_item_without_home_and_destroy(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	struct tern_work bare;
+
+	tern_loop_destroy(loop);
+	fault_arm(FAULT_THREAD, 1, 4);
+	tern_work_init(&bare, run_bare, NULL);
+	tern_pool_submit(pool, NULL, &bare);
+	tern_pool_destroy(pool);
+	ck_assert_uint_eq(atomic_get(&bare_ran), 1);
+}
+
+struct late {
+	struct tern_pool *pool;
+	struct tern_loop *loop;
+	struct job job;
+};
+
+static void *submit_late(void *arg)
+{
+	struct late *late = arg;
+
+	tern_pool_submit(late->pool, late->loop, &late->job.work);
+	tern_loop_release(late->loop);
+	return NULL;
+}
+
+/* The loop hears of the failure from another thread, while it sleeps. */
+static void submitted_by_another_thread(void)
+{
+	struct late late = {.loop = loop_new()};
+	pthread_t thread;
+
+	late.pool = deserted(late.loop);
+	fault_disarm();
+	job_init(&late.job);
+	tern_loop_hold(late.loop);
+	fault_arm(FAULT_THREAD, 2, 3); /* not the one of this test */
+	thread = thread_new(submit_late, &late);
+	ck_assert_int_eq(tern_loop_run(late.loop), 0);
+	ck_assert_uint_eq(late.job.dones, 1);
+	ck_assert_uint_eq(fault_hits(), 3);
+	thread_join(thread);
+	tern_pool_destroy(late.pool);
+	tern_loop_destroy(late.loop);
+}
+
+static const struct test tests[] = {
+	{"completes when a thread can be had", completes_when_a_thread_can_be_had},
+	{"cancelled meanwhile", cancelled_meanwhile},
+	{"the loop that tries is destroyed", the_loop_that_tries_is_destroyed},
+	{"the loop that tries has nothing left", the_loop_that_tries_has_nothing_left},
+	{"a loop that does not run is not waited for", a_loop_that_does_not_run},
+	{"many loops, and refusals now and then", many_loops_and_refusals},
+	{"put meanwhile", put_meanwhile},
+	{"put and cancelled meanwhile", put_and_cancelled_meanwhile},
+	{"destroyed meanwhile", destroyed_meanwhile},
+	{"an item without home", an_item_without_home},
+	{"an item without home, and destroy", an_item_without_home_and_destroy},
+	{"submitted by another thread", submitted_by_another_thread},
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests("retry", tests, COUNT(tests), argc, argv);
+}

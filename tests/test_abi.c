@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* Sizes and offsets that programs compiled against this soname rely on. */
+#include <stdio.h>
+
+#include "harness.h"
+
+#define SAME(type, member, offset)                                                                 \
+	_Static_assert(offsetof(struct type, member) == (offset), #type "." #member)
+
+_Static_assert(sizeof(struct tern_work) <= 80, "a work item has at most 80 bytes");
+
+#ifdef __LP64__
+_Static_assert(sizeof(struct tern_node) == 24, "node");
+SAME(tern_node, next, 0);
+SAME(tern_node, home, 8);
+SAME(tern_node, deliver, 16);
+
+_Static_assert(sizeof(struct tern_work) == 80, "work");
+SAME(tern_work, run, 0);
+SAME(tern_work, done, 8);
+SAME(tern_work, user, 16);
+SAME(tern_work, status, 24);
+SAME(tern_work, state, 28);
+SAME(tern_work, node, 32);
+SAME(tern_work, prev, 56);
+SAME(tern_work, pool, 64);
+SAME(tern_work, since_ns, 72);
+
+_Static_assert(sizeof(struct tern_post) == 40, "post");
+SAME(tern_post, fn, 0);
+SAME(tern_post, user, 8);
+SAME(tern_post, node, 16);
+
+_Static_assert(sizeof(struct tern_timer) == 56, "timer");
+SAME(tern_timer, fn, 0);
+SAME(tern_timer, user, 8);
+SAME(tern_timer, loop, 16);
+SAME(tern_timer, deadline_ns, 24);
+SAME(tern_timer, parent, 32);
+SAME(tern_timer, child, 40);
+
+_Static_assert(sizeof(struct tern_loop_opts) == 16, "loop options");
+SAME(tern_loop_opts, batch_max, 8);
+SAME(tern_loop_opts, spin_us_max, 12);
+
+_Static_assert(sizeof(struct tern_loop_binding) == 24, "binding");
+SAME(tern_loop_binding, alive, 8);
+SAME(tern_loop_binding, destroy, 16);
+
+_Static_assert(sizeof(struct tern_pool_opts) == 88, "pool options");
+SAME(tern_pool_opts, threads_min, 8);
+SAME(tern_pool_opts, threads_max, 12);
+SAME(tern_pool_opts, idle_ms_max, 16);
+SAME(tern_pool_opts, spin_us_max, 20);
+SAME(tern_pool_opts, name, 24);
+SAME(tern_pool_opts, stack_size, 32);
+SAME(tern_pool_opts, affinity, 40);
+SAME(tern_pool_opts, affinity_size, 48);
+SAME(tern_pool_opts, thread_start, 56);
+SAME(tern_pool_opts, thread_stop, 64);
+SAME(tern_pool_opts, gone, 72);
+SAME(tern_pool_opts, user, 80);
+
+_Static_assert(sizeof(struct tern_pool_stats) == 72, "statistics");
+SAME(tern_pool_stats, threads, 8);
+SAME(tern_pool_stats, idle, 12);
+SAME(tern_pool_stats, threads_peak, 16);
+SAME(tern_pool_stats, queued, 20);
+SAME(tern_pool_stats, started, 24);
+SAME(tern_pool_stats, canceled, 32);
+SAME(tern_pool_stats, threads_created, 40);
+SAME(tern_pool_stats, threads_exited, 48);
+SAME(tern_pool_stats, threads_failed, 56);
+SAME(tern_pool_stats, wakes, 64);
+#endif
+
+static void items_are_small(void)
+{
+	ck_assert_uint_le(sizeof(struct tern_work), 80);
+}
+
+static void none_and_forever(void)
+{
+	ck_assert_uint_eq(TERN_NONE, UINT32_MAX - 1);
+	ck_assert_uint_eq(TERN_FOREVER, UINT32_MAX);
+}
+
+static void container_of(void)
+{
+	struct job job;
+
+	ck_assert_ptr_eq(tern_container_of(&job.work.node, struct job, work.node), &job);
+}
+
+static const struct test tests[] = {
+	{"items have the size that was promised", items_are_small},
+	{"TERN_NONE and TERN_FOREVER", none_and_forever},
+	{"tern_container_of", container_of},
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests("abi", tests, COUNT(tests), argc, argv);
+}
