@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the parts of the file server share.
+ *
+ * One rule holds everywhere: the loop's thread never touches a file. A request has one item; it is
+ * sent to a pool for whatever has to do with files, and while it is out the connection is suspended
+ * or is being fed from memory. Functions that end in _run are the ones that run on the pool.
+ */
+#ifndef FILESERVER_H
+#define FILESERVER_H
+
+#include <ev.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <tern.h>
+
+/* How much of a file is read at once. A connection holds two of these at most. */
+#define CHUNK_SIZE ((size_t)256 << 10)
+
+/* main.c: what the command line says. */
+struct config {
+	const char *root;
+	const char *address;
+	const char *port;
+	uint32_t threads;     /* at most, in each of the pools; 0: the library's choice */
+	uint32_t connections; /* at most; others wait until one is free */
+	uint32_t timeout_s;   /* how long a client may take */
+	uint32_t grace_s;     /* how long a drain may take */
+	bool inline_work;     /* no pools: all work on the loop's thread */
+};
+
+/* stats.c */
+struct counters {
+	uint64_t requests;
+	uint64_t bytes; /* of bodies, handed to the sender */
+	uint64_t connections_total;
+	uint32_t connections;
+	uint64_t submitted, done;
+	struct tern_timer lag_timer;
+	uint64_t lag_due_ns, lag_last_ns, lag_longest_ns;
+};
+
+TAILQ_HEAD(clients, client);
+
+struct server {
+	const struct config *config;
+	struct ev_loop *ev;
+	struct tern_loop *loop;
+	struct tern_pool *files;   /* short work: open, read, list, close; NULL: inline */
+	struct tern_pool *digests; /* long work, so that short work need not queue behind it */
+	int root;		   /* all paths are looked up beneath it */
+
+	struct MHD_Daemon *http;
+	ev_io http_ready;
+	ev_timer http_due;
+	ev_timer sweep;
+	ev_timer grace;
+	ev_signal term, intr;
+	int gone_fd; /* an epoll of its own; see gone.c */
+	ev_io gone_ready;
+
+	struct clients clients;
+	uint32_t requests; /* whose memory is in use */
+	bool draining;	   /* no new connections, and those without a request are closed */
+	bool cut;	   /* and the others too: the grace is over */
+	struct counters counters;
+};
+
+/* client.c: a connection, and by when it must have done something. */
+struct client {
+	TAILQ_ENTRY(client) link;
+	struct server *server;
+	struct request *request; /* the one that is being answered */
+	int fd;
+	bool gone;	 /* it has closed its side */
+	double deadline; /* on the loop's clock; 0: none, it is we who work */
+};
+
+/* conditional.c: the header fields that decide what a GET is answered with. */
+struct conditions {
+	const char *if_match, *if_none_match, *if_modified_since, *if_unmodified_since;
+	const char *range, *if_range;
+};
+
+/* What a file was when it was opened. */
+struct file {
+	uint64_t size;
+	time_t modified;
+	char etag[64];
+};
+
+/* range.c */
+struct range {
+	uint64_t first, length;
+};
+
+enum range_kind {
+	RANGE_NONE,
+	RANGE_ONE,
+	RANGE_OUTSIDE
+};
+
+/* body.c: a file's content on its way through two buffers. */
+struct body {
+	char *data; /* being sent */
+	size_t length, used;
+	char *next; /* read ahead */
+	size_t next_length;
+	uint64_t offset, left; /* what remains to be read from the file */
+};
+
+/* request.c */
+struct request {
+	struct tern_work work; /* one item: at most one thing is out at a time */
+	struct server *server;
+	struct client *client;
+	struct MHD_Connection *connection; /* NULL: the client has been served, or is gone */
+	const char *url;		   /* as sent; the connection's memory */
+	struct conditions conditions;	   /* likewise */
+	bool head, digest;
+	bool started;	       /* the first item has been sent */
+	bool out;	       /* the item is out: the pool's, hands off what it works on */
+	bool waiting;	       /* the connection is suspended until the item is home */
+	bool canceled;	       /* the item came home without having run */
+	bool more;	       /* set by the pool: send the item once more */
+	atomic_bool abandoned; /* nobody wants the answer any more */
+	int status;	       /* from here on: what the pool found */
+	int fd;		       /* the file, while there is something to read */
+	const char *type;      /* of the content */
+	char *location;	       /* of a redirection */
+	struct file file;
+	struct range range; /* what of it is sent */
+	struct body body;
+	struct digest *hash;
+	char path[]; /* decoded, relative to the root */
+};
+
+/* server.c */
+int server_start(struct server *server, const struct config *config);
+void server_stop(struct server *server);
+void server_settle(struct server *server);
+void server_kick(struct server *server);
+
+/* listen.c: opens the listening socket; returns it, or a negative errno. */
+int listen_on(const char *address, const char *port);
+void listen_announce(int fd);
+
+/* client.c */
+void client_notify(void *cls, struct MHD_Connection *connection, void **slot,
+		   enum MHD_ConnectionNotificationCode code);
+void client_busy(struct client *client, struct request *request);
+void client_sending(struct client *client, uint64_t size);
+void client_idle(struct client *client);
+void client_gone(struct client *client);
+void clients_sweep(struct server *server);
+void clients_close(struct server *server, bool all);
+
+/* request.c */
+enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, const char *url,
+			       const char *method, const char *version, const char *upload,
+			       size_t *upload_size, void **slot);
+void request_completed(void *cls, struct MHD_Connection *connection, void **slot,
+		       enum MHD_RequestTerminationCode code);
+void request_submit(struct request *request, struct tern_pool *pool, tern_work_fn *run);
+void request_wait(struct request *request);
+void request_abandon(struct request *request);
+
+/* reply.c */
+enum MHD_Result reply_status(struct request *request, int status);
+enum MHD_Result reply_ping(struct request *request);
+enum MHD_Result reply_stats(struct request *request);
+enum MHD_Result reply_found(struct request *request);
+
+/* gone.c */
+int gone_start(struct server *server);
+void gone_stop(struct server *server);
+void gone_watch(struct client *client);
+
+/* path.c */
+int path_decode(char *to, const char *url);
+int path_open(int root, const char *path);
+int path_status(int error);
+void path_encode(FILE *to, const char *path);
+
+/* walk.c */
+int walk_open(int root, const char *path);
+
+/* open.c, listing.c, digest.c, body.c: the work */
+void open_run(struct tern_work *work);
+void listing_make(struct request *request, int fd);
+void digest_run(struct tern_work *work);
+void digest_free(struct digest *digest);
+size_t body_fill(int fd, char *to, size_t length, uint64_t offset);
+bool body_first(struct request *request, int fd);
+ssize_t body_read(void *cls, uint64_t position, char *to, size_t max);
+
+/* conditional.c */
+void file_describe(struct file *file, const struct stat *st);
+int conditions_check(const struct conditions *conditions, const struct file *file);
+bool conditions_range(const struct conditions *conditions, const struct file *file);
+void date_format(char *to, size_t size, time_t when);
+
+/* range.c */
+enum range_kind range_parse(struct range *range, const char *text, uint64_t size);
+
+/* type.c */
+const char *type_of(const char *path);
+
+/* stats.c */
+void stats_start(struct server *server);
+void stats_stop(struct server *server);
+char *stats_json(struct server *server, size_t *length);
+
+#endif
