@@ -9,7 +9,7 @@
  *
  *  - a loop at the end of each turn and before it sleeps. What it leaves to the workers who are
  *    awake it trusts them with for a millisecond, then it looks again (`unsettled`), because the
- *    next item may be a long one;
+ *    next item may be a long one. For a few items that costs more than another wake;
  *  - a worker that takes an item and sees others waiting;
  *  - a submitter from another thread at once (`urgent`), because it will not look again.
  *
@@ -25,7 +25,8 @@
 #define RUN_WEIGHT    16
 #define SHARED_NS     250	       /* shorter items run no faster on two threads than on one */
 #define TRUST_NS      (500 * TERN__US) /* ... so they are left to one; a loop looks again after 1 ms */
-#define LOOKS_A_CLOCK 8		       /* a clock read costs as much as that many looks */
+#define FEW	      32
+#define LOOKS_A_CLOCK 8 /* a clock read costs as much as that many looks */
 
 void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
 {
@@ -103,27 +104,40 @@ void tern__policy_timed(struct tern_pool *p, uint64_t ran_ns)
 	tern__store(&p->run_ns, (uint32_t)ran_ns);
 }
 
-struct tern__summons tern__policy_summon(struct tern_pool *p, bool urgent, bool may_start)
+/* How many the waiting items are worth calling at once, for one who asks in that haste. */
+static uint32_t wanted(const struct tern_pool *p, enum tern__haste haste)
+{
+	uint32_t all = p->waiting < p->cpus ? p->waiting : p->cpus;
+
+	if (tern__policy_is_much(p, p->waiting) || is_late(p))
+		return all;
+	/* a few items cost less than the wake of either side: the first to come up takes them */
+	if (haste == TERN__HASTE_SLEEP && p->waiting < FEW)
+		return all;
+	return haste == TERN__HASTE_NOW || !tern__load(&p->awake);
+}
+
+struct tern__summons tern__policy_summon(struct tern_pool *p, enum tern__haste haste)
 {
 	struct tern__summons none = {.start = false};
-	uint32_t wanted = 1;
+	/* starting a thread is for the end of a loop's turn, unless nobody else could do it */
+	bool may_start = haste != TERN__HASTE_TURN || !p->threads;
+	uint32_t n;
 
 	if (!p->waiting) {
 		p->owed = false;
 		return none;
 	}
-	if (tern__policy_is_much(p, p->waiting) || is_late(p))
-		wanted = p->waiting < p->cpus ? p->waiting : p->cpus;
-	else if (!urgent && tern__load(&p->awake))
+	n = wanted(p, haste);
+	if (!n)
 		return none;
-	if (p->arriving + tern__load(&p->searching) >= wanted ||
-	    !(p->idle_top || (may_start && can_start(p)))) {
-		p->owed = p->waiting > 1;
-		return none;
-	}
 	p->owed = p->waiting > 1;
+	if (p->arriving + tern__load(&p->searching) >= n)
+		return none;
 	if (p->idle_top)
 		return (struct tern__summons){.worker = tern__policy_claim(p)};
+	if (!may_start || !can_start(p))
+		return none;
 	tern__policy_count_start(p);
 	return (struct tern__summons){.start = true};
 }
@@ -135,7 +149,7 @@ struct tern__summons tern__policy_taken(struct tern__worker *w)
 	w->taken++;
 	if (!p->waiting || p->owed || w->taken % TAKES_A_CLOCK == 0 ||
 	    (p->idle_top && tern__policy_is_much(p, p->waiting)))
-		return tern__policy_summon(p, p->owed, true);
+		return tern__policy_summon(p, p->owed ? TERN__HASTE_NOW : TERN__HASTE_TAKEN);
 	return (struct tern__summons){.start = false};
 }
 
@@ -156,7 +170,7 @@ struct tern__summons tern__policy_start_failed(struct tern_pool *p)
 	/* as with a worker that goes to sleep: count down, then look; see port.c */
 	tern__sub_seq(&p->awake, 1);
 	tern__queue_collect(p);
-	return tern__policy_summon(p, true, false);
+	return tern__policy_summon(p, TERN__HASTE_NOW);
 }
 
 bool tern__policy_search(struct tern__worker *w)

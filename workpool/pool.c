@@ -198,7 +198,7 @@ static void close_pool(struct tern_pool *p, bool destroying)
 	p->destroying = destroying;
 	tern__store(&p->closing, 1);
 	tern__queue_collect(p);
-	summons = tern__policy_summon(p, true, true);
+	summons = tern__policy_summon(p, TERN__HASTE_NOW);
 	over = tern__pool_is_over(p);
 	tern__pool_unlock(p);
 	tern__thread_summon(p, summons);

@@ -171,11 +171,15 @@ void tern__queue_collect(struct tern_pool *pool);
 bool tern__queue_looks_filled(const struct tern_pool *pool);
 
 /* policy.c */
-/*
- * [lock held] Whether somebody must come for what waits. urgent: nobody else will notice later.
- * may_start: threads may be started as well as woken.
- */
-struct tern__summons tern__policy_summon(struct tern_pool *pool, bool urgent, bool may_start);
+enum tern__haste {
+	TERN__HASTE_TURN,  /* a loop at the end of a turn: it comes round again */
+	TERN__HASTE_TAKEN, /* a worker that has taken an item */
+	TERN__HASTE_SLEEP, /* a loop before it sleeps: it looks again in a millisecond */
+	TERN__HASTE_NOW,   /* one who will not look again */
+};
+
+/* [lock held] Whether somebody must come for what waits, and who. */
+struct tern__summons tern__policy_summon(struct tern_pool *pool, enum tern__haste haste);
 /* [lock held] Whether nobody needs to look after what waits again. */
 bool tern__policy_is_settled(const struct tern_pool *pool);
 /* [lock held] The same, asked by a worker that has just taken an item or come to life. */

@@ -49,9 +49,9 @@ static void flush(struct tern__rider *rider, enum tern__flush why)
 	do {
 		tern__pool_lock(p);
 		tern__queue_collect(p);
-		/* starting a thread is for the end of a turn, unless nobody else could do it */
-		summons = tern__policy_summon(p, why == TERN__FLUSH_NOW,
-					      why >= TERN__FLUSH_SLEEPING || !p->threads);
+		summons = tern__policy_summon(p, why == TERN__FLUSH_NOW	       ? TERN__HASTE_NOW
+						 : why == TERN__FLUSH_SLEEPING ? TERN__HASTE_SLEEP
+									       : TERN__HASTE_TURN);
 		rider->unsettled = !tern__policy_is_settled(p);
 		tern__pool_unlock(p);
 		tern__thread_summon(p, summons);

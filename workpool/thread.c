@@ -184,7 +184,7 @@ static void leave(struct tern__worker *w)
 	w->unused = true;
 	TERN__COUNT(p, threads_exited);
 	tern__queue_collect(p);
-	summons = tern__policy_summon(p, true, true);
+	summons = tern__policy_summon(p, TERN__HASTE_NOW);
 	end = tern__pool_is_over(p);
 	join = p->joinable;
 	if (join)
@@ -224,7 +224,7 @@ static void *thread_main(void *arg)
 	TERN__COUNT(p, threads_created);
 	/* the next one sets out before this one's hook and first item; one item is for ourselves */
 	if (p->waiting > 1)
-		summons = tern__policy_summon(p, true, true);
+		summons = tern__policy_summon(p, TERN__HASTE_NOW);
 	tern__pool_unlock(p);
 	tern__thread_summon(p, summons);
 

@@ -113,7 +113,7 @@ static void queue_now(struct tern_pool *p, struct tern_work *const items[], size
 			p->threads_min = 1;
 		tern__queue_append(p, items[i], now);
 	}
-	summons = tern__policy_summon(p, true, true);
+	summons = tern__policy_summon(p, TERN__HASTE_NOW);
 	tern__pool_unlock(p);
 	tern__thread_summon(p, summons);
 }
