@@ -380,6 +380,36 @@ static void a_release_elsewhere_ends_the_run(void)
 	tern_loop_destroy(loop);
 }
 
+static unsigned told_off;
+
+static void tell(void *user, bool on)
+{
+	told_off += !on;
+}
+
+/* The loop never prepares; the release wakes it with nothing to deliver. */
+static void a_release_leaves_the_descriptor_quiet(void)
+{
+	const struct tern_loop_binding binding = {sizeof(binding), tell, NULL};
+	struct tern_loop *loop = loop_new();
+	struct pollfd p = {.fd = tern_loop_fd(loop), .events = POLLIN};
+
+	ck_assert_int_eq(tern_loop_bind(loop, &binding, NULL), 0);
+	tern_loop_dispatch(loop, 0);
+	for (unsigned i = 1; i < 100; i++) {
+		pthread_t thread;
+
+		tern_loop_hold(loop);
+		thread = thread_new(release, loop);
+		ck_assert_int_eq(poll(&p, 1, -1), 1);
+		tern_loop_dispatch(loop, 0);
+		ck_assert(!readable(loop));
+		ck_assert_uint_eq(told_off, i);
+		thread_join(thread);
+	}
+	tern_loop_destroy(loop);
+}
+
 static const struct test tests[] = {
 	{"posts come in order", posts_come_in_order},
 	{"posts of many threads keep their order", posts_of_many_threads_keep_their_order},
@@ -394,6 +424,7 @@ static const struct test tests[] = {
 	{"an epoll loop that never prepares", an_epoll_loop_that_never_prepares},
 	{"run returns at once when nothing is out", run_returns_at_once},
 	{"a hold covers a late submit", a_hold_covers_a_late_submit},
+	{"a release elsewhere leaves the descriptor quiet", a_release_leaves_the_descriptor_quiet},
 	{"a release elsewhere ends the run", a_release_elsewhere_ends_the_run},
 };
 

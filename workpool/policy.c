@@ -170,7 +170,9 @@ struct tern__summons tern__policy_start_failed(struct tern_pool *p)
 	/* as with a worker that goes to sleep: count down, then look; see port.c */
 	tern__sub_seq(&p->awake, 1);
 	tern__queue_collect(p);
-	return tern__policy_summon(p, TERN__HASTE_NOW);
+	/* one who sleeps may do instead; not the next attempt to start one */
+	return p->idle_top ? tern__policy_summon(p, TERN__HASTE_NOW)
+			   : (struct tern__summons){.start = false};
 }
 
 bool tern__policy_search(struct tern__worker *w)

@@ -285,9 +285,9 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	uint32_t ran;
 
 	enter(l, "tern_loop_dispatch");
-	if (!l->ready && !l->timers.root && !l->due && tern__mpsc_seems_empty(&l->inbox) &&
-	    !has_unsettled(l))
-		return 0;
+	if (!l->ready && !l->timers.root && !l->due && tern__load(&l->armed) &&
+	    tern__mpsc_seems_empty(&l->inbox) && !has_unsettled(l))
+		return 0; /* nothing came, and nobody rang */
 	/* without prepare a nested event loop may poll the descriptor while callbacks run */
 	if (l->prepares)
 		tern__gate_close(l);
