@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Asks every question, and writes OUT/results.json, OUT/table.md and a plot of each question.
 
---check prints a line for each bar: PASS; MISS, a bar that is missed; FAIL, one that is never waived.
+--check prints a line for each bar: PASS; MISS, a bar that is missed; FAIL, one that is never waived
+and is missed by more than its noise: in three rounds of four.
 Its exit status is 1 if any is FAIL. --quick looks only whether everything works: it measures for
 too short a time to fail anything that depends on time.
 """

@@ -111,9 +111,13 @@ static uint32_t wanted(const struct tern_pool *p, enum tern__haste haste)
 
 	if (tern__policy_is_much(p, p->waiting) || is_late(p))
 		return all;
-	/* a few items cost less than the wake of either side: the first to come up takes them */
+	/*
+	 * A few items cost less than the wake of either side: the first to come up takes them. Even
+	 * for one it pays to call two, because one of them may come up on the CPU that the loop is
+	 * leaving, which is awake, and the other is not missed.
+	 */
 	if (haste == TERN__HASTE_SLEEP && p->waiting < FEW)
-		return all;
+		return all < 2 ? 2 : all;
 	return haste == TERN__HASTE_NOW || !tern__load(&p->awake);
 }
 

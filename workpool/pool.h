@@ -56,8 +56,10 @@ struct tern__worker {
 	uint32_t taken;	      /* counts items, to read the clock for some only */
 };
 
-/* One loop's way into one pool. Belongs to the pool, used by the loop; reused, never freed before
- * it. */
+/*
+ * One loop's way into one pool. Belongs to the pool, used by the loop; reused, never freed before
+ * it.
+ */
 struct tern__port {
 	TERN__LINE struct tern__mpsc outbox; /* the loop pushes; whoever holds the lock takes */
 	TERN__LINE struct tern__rider rider; /* on the loop */
@@ -196,8 +198,10 @@ void tern__policy_count_start(struct tern_pool *pool);
 bool tern__policy_is_surplus(const struct tern_pool *pool);
 /* [worker] Looks for work where that should pay. True: there is some. */
 bool tern__policy_search(struct tern__worker *worker);
-/* [any] Whether so many more items would keep the workers that are awake busy for longer than a
- * wake. */
+/*
+ * [any] Whether so many more items would keep the workers that are awake busy for longer than a
+ * wake.
+ */
 bool tern__policy_is_much(const struct tern_pool *pool, uint32_t items);
 /* [worker] Whether to time the item that is about to run; then with how long it ran. */
 bool tern__policy_times(struct tern__worker *worker);

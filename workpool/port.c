@@ -68,7 +68,8 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 	port->pushed += (uint32_t)n;
 	if (!tern__load_seq(&p->awake) || port->pushed >= PUSHED_MAX) /* H2 */
 		flush(&port->rider, TERN__FLUSH_FULL);
-	/* not within a turn of the loop: it may have prepared already, or be left alone after this
+	/*
+	 * not within a turn of the loop: it may have prepared already, or be left alone after this
 	 */
 	if (port->rider.unsettled && port->loop->listening)
 		tern__gate_leave_readable(port->loop);
@@ -103,12 +104,15 @@ static void detach(struct tern__rider *rider)
 {
 	struct tern__port *port = port_of_rider(rider);
 	struct tern_pool *p = port->pool;
+	struct tern__summons summons;
 
 	tern__pool_lock(p);
-	port->loop = NULL;
-	tern__pool_unlock(p);
 	/* no item of the loop is out, but items without home may lie in the outbox */
-	flush(rider, TERN__FLUSH_NOW);
+	tern__queue_collect(p);
+	summons = tern__policy_summon(p, TERN__HASTE_NOW);
+	port->loop = NULL; /* from here on another loop may use the port */
+	tern__pool_unlock(p);
+	tern__thread_summon(p, summons);
 	tern__pool_drop(p);
 }
 

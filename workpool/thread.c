@@ -169,7 +169,8 @@ static void work_until_told_to_leave(struct tern__worker *w)
 	}
 }
 
-/* The thread no longer serves: others take over what may have come, and the last one ends the pool.
+/*
+ * The thread no longer serves: others take over what may have come, and the last one ends the pool.
  */
 static void leave(struct tern__worker *w)
 {
@@ -273,8 +274,10 @@ static int set_attributes(const struct tern_pool *p, pthread_attr_t *attr)
 	return e;
 }
 
-/* Signals are the program's business: workers leave all to it but those a fault of their own
- * raises. */
+/*
+ * Signals are the program's business: workers leave all to it but those a fault of their own
+ * raises.
+ */
 static void block_signals(sigset_t *before)
 {
 	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPROF};

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What does an item cost that does nothing, with so many in flight?"""
 
-from harness import NOISE, Cell, compare_table, ratio_bar
+from harness import LIMIT, NOISE, Bar, Cell, compare_table, ns, ratio_bar
 from plots import lines_grid
 
 NAME = "closed"
@@ -20,14 +20,21 @@ def measure(bench):
         for w in (1, 16, 64, 1024)
         for t in threads
     ]
-    return bench.measure(cells, "closed")
+    return bench.measure(cells, "closed", beside=[LIMIT])
 
 
 def bars(cells):
     def of(window):
         return [c for c in cells if c.keys["window"] == window]
 
+    limit = Bar("no-op, spin on, wall / the least that moving such items between cores takes", NOISE)
+    for cell in cells:
+        limit.add(
+            cell.ratio("tern", "wall", LIMIT.name),
+            f"{cell.label}: {ns(cell.median('tern', 'wall'))}, {ns(cell.median(LIMIT.name, 'wall'))}",
+        )
     return [
+        limit,
         ratio_bar("no-op W=1, spin on, wall / best peer", of(1), "tern", "wall", 1 / 25),
         ratio_bar("no-op W=1, spin on, CPU / best peer", of(1), "tern", "cpu", 1 / 10),
         ratio_bar("no-op W=1, spin off, wall / best peer", of(1), "tern, spin off", "wall", NOISE),
@@ -43,7 +50,7 @@ def bars(cells):
 
 
 def table(cells, bench):
-    return compare_table(cells, bench.names, METRICS)
+    return compare_table(cells, [*bench.names, LIMIT.name], METRICS)
 
 
 def plot(cells, bench):
@@ -52,7 +59,7 @@ def plot(cells, bench):
             NAME,
             TITLE,
             cells,
-            bench.names,
+            [*bench.names, LIMIT.name],
             x=("window", "items in flight"),
             columns=("threads", "{} threads"),
             rows=[("wall", "wall time an item [ns]"), ("cpu", "CPU time an item [ns]")],

@@ -44,7 +44,8 @@ struct tern_loop_binding {
 	 * dispatches.
 	 */
 	void (*alive)(void *user, bool on);
-	/* The loop is going away: take the descriptor out of the event loop. NULL: nothing to do.
+	/*
+	 * The loop is going away: take the descriptor out of the event loop. NULL: nothing to do.
 	 */
 	void (*destroy)(void *user);
 };

@@ -46,12 +46,16 @@ struct tern_pool_opts {
 	size_t stack_size;    /* bytes; 0: 256 KiB */
 	const void *affinity; /* a cpu_set_t, copied; NULL: none */
 	size_t affinity_size; /* its size in bytes */
-	/* [worker] On each new thread before its first item, and on each leaving one. No lock is
-	 * held; not serialised. */
+	/*
+	 * [worker] On each new thread before its first item, and on each leaving one. No lock is
+	 * held; not serialised.
+	 */
 	void (*thread_start)(void *user);
 	void (*thread_stop)(void *user);
-	/* [the last of the pool's threads] After the last thread_stop: the pool uses user no more.
-	 * Comes before tern_pool_destroy returns; after a put it is the only sign. */
+	/*
+	 * [the last of the pool's threads] After the last thread_stop: the pool uses user no more.
+	 * Comes before tern_pool_destroy returns; after a put it is the only sign.
+	 */
 	void (*gone)(void *user);
 	void *user;
 };

@@ -23,7 +23,8 @@
 #define tern__sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define tern__sub_seq(p, v)	__atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
 
-/* Compare-and-swap; on failure *expected becomes what is there. The weak one may fail for nothing.
+/*
+ * Compare-and-swap; on failure *expected becomes what is there. The weak one may fail for nothing.
  */
 #define tern__cas_seq(p, expected, v)                                                              \
 	__atomic_compare_exchange_n((p), (expected), (v), false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED)

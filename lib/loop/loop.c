@@ -354,8 +354,8 @@ int64_t tern_loop_prepare(struct tern_loop *l)
 	unsettled = has_unsettled(l);
 	if (!again) {
 		l->gap.slept = true;
-		tern__gate_drain(
-			l); /* only now: while the loop keeps coming round it may stay readable */
+		/* only now: while the loop keeps coming round the descriptor may stay readable */
+		tern__gate_drain(l);
 	}
 	if (leave(l, again && unsettled) || again)
 		return 0;

@@ -39,7 +39,8 @@ enum tern__flush {
 
 struct tern__rider_ops {
 	void (*flush)(struct tern__rider *rider, enum tern__flush why);
-	/* How many threads it keeps awake: no loop looks before it sleeps when the CPUs are busy.
+	/*
+	 * How many threads it keeps awake: no loop looks before it sleeps when the CPUs are busy.
 	 */
 	uint32_t (*awake)(struct tern__rider *rider);
 	/* An item of this loop that is still out, for the fatal line; NULL: none known. */
