@@ -19,7 +19,7 @@ bool tern__spin_has_cpu(struct tern_loop *loop)
 
 	for (struct tern__rider *r = loop->riders; r; r = r->next)
 		busy += r->ops->awake(r);
-	return busy < loop->cpus;
+	return loop->cpus > 1 && busy < loop->cpus;
 }
 
 bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now_ns)
