@@ -24,27 +24,28 @@ WRAPPED(int, pthread_attr_init, pthread_attr_t *attr);
 WRAPPED(int, pthread_attr_setaffinity_np, pthread_attr_t *attr, size_t size, const cpu_set_t *set);
 WRAPPED(int, pthread_mutex_init, pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 
-static unsigned calls, hits, first_fault = 1, faults;
-static enum fault_kind armed_kind;
-static long memory_out;
+/* a thread that the last script left behind may still call while the next one arms */
+static _Atomic unsigned calls, hits, first_fault = 1, faults;
+static _Atomic enum fault_kind armed_kind;
+static _Atomic long memory_out;
 
 void fault_arm(enum fault_kind kind, unsigned first, unsigned count)
 {
 	armed_kind = kind;
 	first_fault = first;
-	__atomic_store_n(&calls, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&hits, 0, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&faults, count, __ATOMIC_SEQ_CST);
+	calls = 0;
+	hits = 0;
+	faults = count;
 }
 
 unsigned fault_hits(void)
 {
-	return __atomic_load_n(&hits, __ATOMIC_SEQ_CST);
+	return hits;
 }
 
 unsigned fault_disarm(void)
 {
-	__atomic_store_n(&faults, 0, __ATOMIC_SEQ_CST);
+	faults = 0;
 	return fault_hits();
 }
 
@@ -55,26 +56,26 @@ int fault_errno(enum fault_kind kind)
 
 long fault_memory(void)
 {
-	return __atomic_load_n(&memory_out, __ATOMIC_SEQ_CST);
+	return memory_out;
 }
 
 static bool fails(enum fault_kind kind)
 {
-	unsigned count = __atomic_load_n(&faults, __ATOMIC_SEQ_CST), n;
+	unsigned count = faults, n;
 
 	if (!count || kind != armed_kind)
 		return false;
-	n = __atomic_add_fetch(&calls, 1, __ATOMIC_SEQ_CST);
+	n = ++calls;
 	if (n < first_fault || n - first_fault >= count)
 		return false;
-	__atomic_add_fetch(&hits, 1, __ATOMIC_SEQ_CST);
+	hits++;
 	return true;
 }
 
 static void *counted(void *memory)
 {
 	if (memory)
-		__atomic_add_fetch(&memory_out, 1, __ATOMIC_SEQ_CST);
+		memory_out++;
 	return memory;
 }
 
@@ -100,7 +101,7 @@ int __wrap_posix_memalign(void **ret, size_t alignment, size_t size)
 void __wrap_free(void *memory)
 {
 	if (memory)
-		__atomic_sub_fetch(&memory_out, 1, __ATOMIC_SEQ_CST);
+		memory_out--;
 	__real_free(memory);
 }
 
