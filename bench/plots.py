@@ -14,6 +14,7 @@ LOOKS = {
     "GLib": ("#9467bd", 2, 11),
     "by hand": ("#555555", 2, 13),
     "by hand, spin": ("#aaaaaa", 4, 12),
+    "limit": ("#e0a800", 3, 1),
 }
 OTHERS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd")
 FONT = "font 'DejaVu Sans,11'"
