@@ -10,10 +10,11 @@
 _Static_assert(sizeof(struct tern_work) <= 80, "a work item has at most 80 bytes");
 
 #ifdef __LP64__
-_Static_assert(sizeof(struct tern_node) == 24, "node");
+_Static_assert(sizeof(struct tern_node) == 32, "node");
 SAME(tern_node, next, 0);
-SAME(tern_node, home, 8);
-SAME(tern_node, deliver, 16);
+SAME(tern_node, prev, 8);
+SAME(tern_node, home, 16);
+SAME(tern_node, deliver, 24);
 
 _Static_assert(sizeof(struct tern_work) == 80, "work");
 SAME(tern_work, run, 0);
@@ -22,11 +23,10 @@ SAME(tern_work, user, 16);
 SAME(tern_work, status, 24);
 SAME(tern_work, state, 28);
 SAME(tern_work, node, 32);
-SAME(tern_work, prev, 56);
 SAME(tern_work, pool, 64);
 SAME(tern_work, since_ns, 72);
 
-_Static_assert(sizeof(struct tern_post) == 40, "post");
+_Static_assert(sizeof(struct tern_post) == 48, "post");
 SAME(tern_post, fn, 0);
 SAME(tern_post, user, 8);
 SAME(tern_post, node, 16);

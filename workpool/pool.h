@@ -52,8 +52,9 @@ struct tern__worker {
 	struct tern_loop *pinned; /* the loop it may touch; NULL: none */
 	struct tern_work *current;
 	struct tern_loop *current_home;
-	struct tern__gap gap; /* since it ran out of work */
-	uint32_t taken;	      /* counts items, to read the clock for some only */
+	struct tern__gap gap;	  /* since it ran out of work */
+	struct tern__trail trail; /* of items sent home */
+	uint32_t taken;		  /* counts items, to read the clock for some only */
 };
 
 /*
@@ -65,8 +66,9 @@ struct tern__port {
 	TERN__LINE struct tern__rider rider; /* on the loop */
 	struct tern_loop *loop;		     /* NULL: free for another loop; lock */
 	struct tern_pool *pool;
-	struct tern__port *next; /* of the pool; set before the port can be seen, then constant */
-	uint32_t pushed;	 /* since the last flush; the loop's thread */
+	struct tern__port *next;  /* of the pool; set before the port can be seen, then constant */
+	uint32_t pushed;	  /* since the last flush; the loop's thread */
+	struct tern__trail trail; /* the loop's thread */
 };
 
 struct tern__retry {

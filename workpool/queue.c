@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What waits in a pool, in order of arrival: a doubly linked list under the pool's lock, so that a
- * cancelled item leaves it at once. The links are node.next and prev of the items.
+ * cancelled item leaves it at once. The links are node.next and node.prev of the items.
  */
 #include "pool.h"
 
@@ -14,7 +14,7 @@ void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_n
 {
 	w->since_ns = now_ns;
 	w->node.next = NULL;
-	w->prev = p->tail;
+	w->node.prev = p->tail ? &p->tail->node : NULL;
 	if (p->tail)
 		p->tail->node.next = &w->node;
 	else
@@ -27,14 +27,14 @@ void tern__queue_unlink(struct tern_pool *p, struct tern_work *w)
 {
 	struct tern_work *next = work_of(w->node.next);
 
-	if (w->prev)
-		w->prev->node.next = w->node.next;
+	if (w->node.prev)
+		w->node.prev->next = w->node.next;
 	else
 		p->head = next;
 	if (next)
-		next->prev = w->prev;
+		next->node.prev = w->node.prev;
 	else
-		p->tail = w->prev;
+		p->tail = work_of(w->node.prev);
 	tern__bump(&p->waiting, -1u);
 }
 

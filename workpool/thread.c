@@ -93,6 +93,7 @@ static void run(struct tern__worker *w, struct tern_work *work)
 	call(w, work->run, work);
 	work->status = 0;
 	tern__store(&w->current, NULL);
+	tern__trail_join(&w->trail, &work->node);
 	tern__loop_push(home, &work->node);
 }
 

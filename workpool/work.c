@@ -124,6 +124,7 @@ static void give_to_loop(struct tern_loop *home, struct tern_node *node, bool mi
 		tern__loop_push_own(home, node);
 		return;
 	}
+	node->prev = NULL;
 	tern__loop_pin(home);
 	tern__loop_push(home, node);
 	tern__loop_unpin(home);
@@ -161,6 +162,7 @@ void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_w
 	}
 	if (is_refused(p))
 		refuse(p, w, call);
+	tern__trail_join(&port->trail, &w->node);
 	tern__port_push(port, &w->node, &w->node, 1);
 }
 
@@ -193,8 +195,10 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 	}
 	if (is_refused(p))
 		refuse(p, work[0], call);
-	for (size_t i = 1; i < n; i++)
-		work[i]->node.next = &work[i - 1]->node;
+	for (size_t i = 0; i < n; i++) {
+		tern__trail_join(&port->trail, &work[i]->node);
+		work[i]->node.next = i ? &work[i - 1]->node : NULL;
+	}
 	tern__port_push(port, &work[n - 1]->node, &work[0]->node, n);
 }
 

@@ -41,7 +41,7 @@ struct tern_pool;
 
 /* Private: how an item comes home. Part of public structs only so that they need no allocation. */
 struct tern_node {
-	struct tern_node *next;
+	struct tern_node *next, *prev;
 	struct tern_loop *home;
 	void (*deliver)(struct tern_node *node);
 };

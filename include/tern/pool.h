@@ -29,7 +29,6 @@ struct tern_work {
 	int status;	/* in done: 0, or -ECANCELED if run was never entered */
 	uint32_t state; /* private, like all below */
 	struct tern_node node;
-	struct tern_work *prev;
 	struct tern_pool *pool;
 	uint64_t since_ns;
 };

@@ -9,6 +9,11 @@
  *	the taker	x	x	x	one at a time: a loop's thread for its inbox,
  *						whoever holds the pool's lock for an outbox
  *
+ * Each node lies on a line of another core's, and its address stands in the node before it, so that
+ * to take n nodes would mean to wait for n lines one after the other. A pusher therefore leaves a
+ * trail: in prev, the node that it pushed a few pushes before, for the taker to fetch ahead. That
+ * node may have been taken long ago and may even be gone: its address is used for nothing else.
+ *
  * push is sequentially consistent: the pusher goes on to look at a flag of the taker (armed, awake)
  * and the taker sets that flag before it looks at the stack. One of them sees the other.
  */
@@ -22,6 +27,23 @@
 struct tern__mpsc {
 	struct tern_node *top;
 };
+
+#define TERN__TRAIL 4
+
+/* The nodes that one pusher pushed last. */
+struct tern__trail {
+	struct tern_node *last[TERN__TRAIL];
+	uint32_t pushed;
+};
+
+/* Before a push: the node joins the pusher's trail. Without a trail prev is NULL. */
+static inline void tern__trail_join(struct tern__trail *trail, struct tern_node *node)
+{
+	uint32_t i = trail->pushed++ % TERN__TRAIL;
+
+	node->prev = trail->last[i];
+	trail->last[i] = node;
+}
 
 /* Pushes the chain last -> ... -> first, linked by next, whose newest node is last. */
 static inline void tern__mpsc_push_chain(struct tern__mpsc *s, struct tern_node *last,
@@ -65,6 +87,7 @@ static inline struct tern_node *tern__mpsc_take(struct tern__mpsc *s, struct ter
 	while (node) {
 		struct tern_node *next = node->next;
 
+		__builtin_prefetch(node->prev);
 		node->next = oldest;
 		oldest = node;
 		node = next;

@@ -85,7 +85,7 @@ struct tern_loop {
 
 /* gate.c: how other threads reach the loop, and how it stops listening and starts again */
 
-/* [any, pinned] Delivers on the loop's thread, in order of arrival. */
+/* [any, pinned] Delivers on the loop's thread, in order of arrival. node->prev: see mpsc.h. */
 void tern__loop_push(struct tern_loop *loop, struct tern_node *node);
 /* [loop] The same from the loop's own thread: never now, always later. */
 void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node);

@@ -27,6 +27,7 @@ void tern_loop_post(struct tern_loop *loop, struct tern_post *post)
 		tern__loop_push_own(loop, &post->node);
 		return;
 	}
+	post->node.prev = NULL;
 	tern__loop_pin(loop);
 	tern__loop_push(loop, &post->node);
 	tern__loop_unpin(loop);

@@ -6,8 +6,9 @@
 #include "../base/clock.h"
 #include "loop.h"
 
-#define OUT_A_PAUSE	 16
-#define PAUSES_FIRST_MAX 32
+#define OUT_MANY	 128 /* so many items out are a crowd ... */
+#define OUT_A_PAUSE	 8   /* ... of which some are let come together: a pause for so many */
+#define PAUSES_FIRST_MAX 128
 #define LOOKS_A_CLOCK	 8 /* a clock read costs as much as a few pauses */
 
 /* Loops looking right now, in the whole process. */
@@ -29,11 +30,12 @@ bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now
 
 	tern__add(&looking, 1);
 	/*
-	 * Every look takes the line away from those who push to it. With one item out that is what
-	 * we are here for; with many out, nothing is lost by letting some come together.
+	 * Every look takes the line away from those who push to it. With few items out that is what
+	 * we are here for; with many, nothing is lost by letting some come together first.
 	 */
-	for (uint64_t i = 0; i < out / OUT_A_PAUSE && i < PAUSES_FIRST_MAX; i++)
-		tern__pause();
+	if (out >= OUT_MANY)
+		for (uint64_t i = 0; i < out / OUT_A_PAUSE && i < PAUSES_FIRST_MAX; i++)
+			tern__pause();
 	do {
 		for (uint32_t i = 0; i < LOOKS_A_CLOCK && !came; i++) {
 			tern__pause();
