@@ -352,6 +352,49 @@ static void submitted_by_another_thread(void)
 	tern_loop_destroy(late.loop);
 }
 
+/* Loops that never submitted themselves have no way of their own into the pool: only the retry. */
+static void homes_that_never_submitted(bool first_is_destroyed)
+{
+	struct tern_loop *own = loop_new(), *first = loop_new(), *second = loop_new();
+	struct tern_pool *pool = deserted(own);
+	struct job a, b;
+
+	job_init(&a);
+	job_init(&b);
+	/* not bound yet: every submit is as from another thread */
+	tern_pool_submit(pool, first, &a.work);
+	tern_pool_submit(pool, second, &b.work);
+	if (first_is_destroyed) {
+		tern_loop_dispatch(first, 0);
+		ck_assert(tern_work_cancel(&a.work));
+		loop_until(first, is_done, &a);
+		tern_loop_destroy(first);
+	}
+	/* several failures in a row from here on, each by the timer of the loop that tries */
+	fault_arm(FAULT_THREAD, 1, 3);
+	if (!first_is_destroyed)
+		ck_assert_int_eq(tern_loop_run(first), 0);
+	ck_assert_int_eq(tern_loop_run(second), 0);
+	ck_assert_uint_eq(fault_hits(), 3);
+	ck_assert_uint_eq(a.dones, 1);
+	ck_assert_uint_eq(b.dones, 1);
+	tern_pool_destroy(pool);
+	if (!first_is_destroyed)
+		tern_loop_destroy(first);
+	tern_loop_destroy(second);
+	tern_loop_destroy(own);
+}
+
+static void tried_again_and_again(void)
+{
+	homes_that_never_submitted(false);
+}
+
+static void taken_over(void)
+{
+	homes_that_never_submitted(true);
+}
+
 static const struct test tests[] = {
 	{"completes when a thread can be had", completes_when_a_thread_can_be_had},
 	{"cancelled meanwhile", cancelled_meanwhile},
@@ -364,6 +407,8 @@ static const struct test tests[] = {
 	{"destroyed meanwhile", destroyed_meanwhile},
 	{"an item without home", an_item_without_home},
 	{"an item without home, and destroy", an_item_without_home_and_destroy},
+	{"tried again and again, by timer alone", tried_again_and_again},
+	{"taken over from a loop that is destroyed", taken_over},
 	{"submitted by another thread", submitted_by_another_thread},
 };
 

@@ -383,6 +383,39 @@ static void others_have_their_turn(void)
 	}
 }
 
+static void idle_turn(struct ev_loop *l, ev_idle *w, int revents)
+{
+	take_turn(l, NULL, revents);
+}
+
+/* Leftovers keep tern's idle watcher active all the time: it may keep no other from its turn. */
+static void idle_watchers_have_their_turn(void)
+{
+	for (int priority = EV_MINPRI + 1; priority <= EV_MAXPRI; priority++) {
+		const struct tern_loop_opts opts = {.size = sizeof(opts), .batch_max = 32};
+		struct tern_work items[100];
+		unsigned done = 0;
+		ev_idle idle;
+
+		open_with(0, &opts);
+		ev_idle_init(&idle, idle_turn);
+		ev_set_priority(&idle, priority);
+		ev_idle_start(ev, &idle);
+		saturated = &done;
+		at_turn = gap_max = turns = 0;
+		for (size_t i = 0; i < COUNT(items); i++) {
+			tern_work_init(&items[i], run_nothing, done_forever);
+			tern_pool_submit(NULL, loop, &items[i]);
+		}
+		while (done < 20000)
+			ev_run(ev, EVRUN_ONCE);
+		ck_assert_uint_gt(turns, 20000 / (8 * opts.batch_max));
+		ev_idle_stop(ev, &idle);
+		ev_run(ev, 0);
+		close_all();
+	}
+}
+
 static void count_timer(struct tern_timer *timer)
 {
 	++*(unsigned *)timer->user;
@@ -446,6 +479,7 @@ static const struct test tests[] = {
 	{"ev_break with a full outbox", break_with_a_full_outbox},
 	{"a busy idle watcher", a_busy_idle_watcher},
 	{"other watchers have their turn", others_have_their_turn},
+	{"idle watchers have their turn", idle_watchers_have_their_turn},
 	{"timers, and no reference stays behind", timers_on_libev},
 	{"a hold keeps ev_run for a late submit", a_hold_keeps_ev_run},
 };

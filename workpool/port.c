@@ -21,6 +21,8 @@
 #include "pool.h"
 
 #define PUSHED_MAX 64
+#define CROWD	   64
+#define TURN_NS	   (5 * TERN__US) /* about what it costs to wake a loop for one item */
 
 static struct tern__port *port_of_rider(struct tern__rider *rider)
 {
@@ -75,9 +77,22 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 		tern__gate_leave_readable(port->loop);
 }
 
-static uint32_t awake(struct tern__rider *rider)
+static uint32_t busy(struct tern__rider *rider)
 {
-	return tern__load(&port_of_rider(rider)->pool->awake);
+	struct tern__port *port = port_of_rider(rider);
+	struct tern_pool *p = port->pool;
+	uint32_t waiting = tern__load(&p->waiting) + port->pushed;
+
+	return tern__load(&p->awake) + tern__policy_is_much(p, waiting);
+}
+
+/* Many items, each longer than a loop's turn, and every CPU taken by those who run them. */
+static bool overloaded(struct tern__rider *rider)
+{
+	struct tern_pool *p = port_of_rider(rider)->pool;
+
+	return tern__load(&p->waiting) >= CROWD && tern__load(&p->run_ns) >= TURN_NS &&
+	       tern__load(&p->awake) >= p->cpus;
 }
 
 static const void *find_item(struct tern__rider *rider)
@@ -116,7 +131,7 @@ static void detach(struct tern__rider *rider)
 	tern__pool_drop(p);
 }
 
-static const struct tern__rider_ops rider_ops = {flush, awake, find_item, detach};
+static const struct tern__rider_ops rider_ops = {flush, busy, overloaded, find_item, detach};
 
 /* Ports of pools that have ended hold nothing but memory. */
 static void drop_dead_ports(struct tern_loop *l)

@@ -82,9 +82,14 @@ static void rider_flush(struct tern__rider *rider, enum tern__flush why)
 {
 }
 
-static uint32_t rider_awake(struct tern__rider *rider)
+static uint32_t rider_busy(struct tern__rider *rider)
 {
 	return 0;
+}
+
+static bool rider_overloaded(struct tern__rider *rider)
+{
+	return false;
 }
 
 static const void *rider_find_item(struct tern__rider *rider)
@@ -110,8 +115,8 @@ static void rider_detach(struct tern__rider *rider)
 	tern__pool_drop(p);
 }
 
-static const struct tern__rider_ops rider_ops = {rider_flush, rider_awake, rider_find_item,
-						 rider_detach};
+static const struct tern__rider_ops rider_ops = {rider_flush, rider_busy, rider_overloaded,
+						 rider_find_item, rider_detach};
 
 void tern__retry_init(struct tern_pool *p)
 {

@@ -304,6 +304,21 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 }
 
 /*
+ * An overloaded pool needs no loop that takes a CPU from it at every completion: it gets a turn of
+ * the scheduler's first, and what comes home meanwhile is run together.
+ */
+static bool let_others_run(struct tern_loop *l)
+{
+	flush_riders(l, TERN__FLUSH_TURN);
+	for (struct tern__rider *r = l->riders; r; r = r->next)
+		if (r->ops->overloaded(r)) {
+			sched_yield();
+			return true;
+		}
+	return false;
+}
+
+/*
  * The looking part of prepare, gate closed: rounds of running and looking, for at most one spin
  * limit in all, so that the event loop's other watchers have their turn. True: come back without
  * sleeping.
@@ -313,6 +328,7 @@ static bool run_and_look(struct tern_loop *l)
 	struct tern__gap *gap = &l->gap;
 	uint64_t now = 0, slice_end = 0, until;
 	uint32_t left = l->batch_max;
+	bool yielded = false;
 
 	for (;;) {
 		uint32_t ran = run_some(l, left);
@@ -333,8 +349,12 @@ static bool run_and_look(struct tern_loop *l)
 		if (!slice_end)
 			slice_end = now + gap->limit_ns;
 		until = gap->since_ns + gap->look_ns;
-		if (now >= until || !tern__spin_has_cpu(l))
-			return false;
+		if (now >= until || !tern__spin_has_cpu(l)) {
+			if (yielded || !let_others_run(l))
+				return false;
+			yielded = true;
+			continue;
+		}
 		if (now >= slice_end ||
 		    !tern__spin_look(l, until < slice_end ? until : slice_end, &now))
 			return until > slice_end;

@@ -40,9 +40,15 @@ enum tern__flush {
 struct tern__rider_ops {
 	void (*flush)(struct tern__rider *rider, enum tern__flush why);
 	/*
-	 * How many threads it keeps awake: no loop looks before it sleeps when the CPUs are busy.
+	 * How many CPUs it has a use for: threads that are awake, and one more that should be. No
+	 * loop looks before it sleeps when that takes all.
 	 */
-	uint32_t (*awake)(struct tern__rider *rider);
+	uint32_t (*busy)(struct tern__rider *rider);
+	/*
+	 * Whether its threads have plenty to do and take every CPU: what the loop would bring can
+	 * wait, and each of its turns takes a CPU from one of them.
+	 */
+	bool (*overloaded)(struct tern__rider *rider);
 	/* An item of this loop that is still out, for the fatal line; NULL: none known. */
 	const void *(*find_item)(struct tern__rider *rider);
 	/* The loop goes; the rider is off its list already. */

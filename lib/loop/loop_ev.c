@@ -3,12 +3,12 @@
  * libev: all that tern knows of it. Built on <tern/loop.h> alone, like a binding to any other event
  * loop would be.
  *
- * Five watchers, none of which keeps ev_run going by itself. The descriptor and a timer for the
- * next of tern's end a poll. A check watcher dispatches after it, and a prepare watcher prepares
- * before it, both of the lowest priority, so that the user's watchers come first and what they
- * submit is seen even if this iteration is the last. An empty idle watcher is active while the poll
- * must not block (of the lowest priority too, so that it starves nobody). While something is
- * outstanding the binding holds one reference of the ev_loop.
+ * Five watchers, none of which keeps ev_run going by itself, all of the lowest priority: the user's
+ * come first, and libev runs an idle watcher only where nothing of its priority is pending. The
+ * descriptor and a timer for the next of tern's end a poll. A check watcher dispatches after it,
+ * and a prepare watcher prepares before the next, so that what the user's watchers submit is seen
+ * even if this iteration is the last. An empty idle watcher is active while the poll must not
+ * block. While something is outstanding the binding holds one reference of the ev_loop.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -139,6 +139,7 @@ int tern_loop_create_ev(struct tern_loop **ret, struct ev_loop *ev,
 	b->ev = ev;
 	b->loop = loop;
 	ev_io_init(&b->readable, on_readable, tern_loop_fd(loop), EV_READ);
+	ev_set_priority(&b->readable, EV_MINPRI);
 	ev_check_init(&b->check, on_check);
 	ev_set_priority(&b->check, EV_MINPRI);
 	ev_prepare_init(&b->prepare, on_prepare);
@@ -146,6 +147,7 @@ int tern_loop_create_ev(struct tern_loop **ret, struct ev_loop *ev,
 	ev_idle_init(&b->idle, on_idle);
 	ev_set_priority(&b->idle, EV_MINPRI);
 	ev_timer_init(&b->timer, on_timer, 0., 0.);
+	ev_set_priority(&b->timer, EV_MINPRI);
 	b->check.data = b->prepare.data = b->timer.data = b;
 	START(ev_io, b, readable);
 	START(ev_check, b, check);

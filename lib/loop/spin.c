@@ -19,7 +19,7 @@ bool tern__spin_has_cpu(struct tern_loop *loop)
 	uint32_t busy = tern__load(&looking);
 
 	for (struct tern__rider *r = loop->riders; r; r = r->next)
-		busy += r->ops->awake(r);
+		busy += r->ops->busy(r);
 	return loop->cpus > 1 && busy < loop->cpus;
 }
 

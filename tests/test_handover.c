@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+/* Who comes for what was submitted, when the loop is away and threads are busy, new or leaving. */
+#include "harness.h"
+
+#define MAX 4
+
+static void arrive(struct tern_work *work)
+{
+	latch_arrive(work->user);
+}
+
+static void run_nothing(struct tern_work *work)
+{
+}
+
+static void ignore_done(struct tern_work *work)
+{
+}
+
+/* The loop's thread waits in place for its item to run: nobody but a worker can look again. */
+static void the_loop_waits_in_place(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = pool_new(1, 1);
+
+	tern_loop_prepare(loop);
+	for (unsigned i = 0; i < scaled(20000); i++) {
+		struct tern_work work;
+		struct latch ran;
+
+		latch_init(&ran, 1);
+		tern_work_init(&work, arrive, ignore_done);
+		work.user = &ran;
+		tern_pool_submit(pool, loop, &work);
+		latch_wait(&ran);
+		/* another moment each time: the worker is awake, looking, or going to sleep */
+		for (volatile unsigned k = 0; k < i % 3000; k++)
+			;
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+	}
+	tern_loop_destroy(loop);
+	tern_pool_destroy(pool);
+}
+
+/* The only awake worker is stuck until the second item, which lies with the loop, has run. */
+static void the_pool_ends_with_an_item_in_the_outbox(void)
+{
+	for (unsigned i = 0; i < scaled(200); i++) {
+		struct tern_loop *loop = loop_new();
+		struct tern_pool *pool = pool_new(1, 2);
+		struct latch arrived, ran;
+		struct job first, second;
+
+		latch_init(&arrived, 1);
+		latch_init(&ran, 1);
+		job_init(&first);
+		job_init(&second);
+		first.arrives = &arrived;
+		first.waits = &ran;
+		second.arrives = &ran;
+		tern_loop_prepare(loop);
+		tern_pool_submit(pool, loop, &first.work);
+		latch_wait(&arrived);
+		tern_pool_submit(pool, loop, &second.work);
+		tern_pool_destroy(pool);
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+		ck_assert_uint_eq(first.dones + second.dones, 2);
+		tern_loop_destroy(loop);
+	}
+}
+
+/* Many tiny items teach the pool to leave them to one thread; then come some that need others. */
+static void items_that_need_each_other_after_tiny_ones(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = pool_new(1, MAX);
+
+	for (unsigned round = 0; round < scaled(100); round++) {
+		struct tern_work tiny[500];
+		struct latch met;
+		struct job jobs[MAX];
+
+		for (size_t i = 0; i < COUNT(tiny); i++) {
+			tern_work_init(&tiny[i], run_nothing, ignore_done);
+			tern_pool_submit(pool, loop, &tiny[i]);
+		}
+		if (round % 2)
+			ck_assert_int_eq(tern_loop_run(loop), 0);
+		latch_init(&met, COUNT(jobs));
+		for (size_t i = 0; i < COUNT(jobs); i++) {
+			job_init(&jobs[i]);
+			jobs[i].arrives = jobs[i].waits = &met;
+			tern_pool_submit(pool, loop, &jobs[i].work);
+		}
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+	}
+	tern_loop_destroy(loop);
+	tern_pool_destroy(pool);
+}
+
+/* Hooks that wait for each other. */
+struct hooked {
+	struct latch met;
+	unsigned waits, stopped;
+};
+
+static void start_and_meet(void *user)
+{
+	struct hooked *hooked = user;
+
+	if (!atomic_get(&hooked->waits))
+		return;
+	latch_arrive(&hooked->met);
+	latch_wait(&hooked->met);
+}
+
+static void stop_and_wait(void *user)
+{
+	struct hooked *hooked = user;
+
+	atomic_bump(&hooked->stopped);
+	latch_wait(&hooked->met);
+}
+
+static bool is_deserted(void *pool)
+{
+	return !stats_of(pool).threads;
+}
+
+/* A new thread sends for the next one before its own hook, which may take long. */
+static void a_new_thread_starts_the_next_before_its_hook(void)
+{
+	struct hooked hooked = {.waits = 0};
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts),
+		.threads_min = TERN_NONE,
+		.threads_max = MAX,
+		.idle_ms_max = TERN_NONE,
+		.thread_start = start_and_meet,
+		.user = &hooked,
+	};
+	struct tern_loop *loop = loop_new(), *unbound = loop_new();
+	struct tern_work *list[MAX];
+	struct tern_pool *pool;
+	struct job jobs[MAX];
+
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	loop_until(loop, is_deserted, pool);
+	latch_init(&hooked.met, MAX);
+	atomic_bump(&hooked.waits);
+	for (size_t i = 0; i < MAX; i++) {
+		job_init(&jobs[i]);
+		list[i] = &jobs[i].work;
+	}
+	/* as from a foreign thread, in one call: no loop comes round to help */
+	tern_pool_submit_many(pool, unbound, list, MAX);
+	latch_wait(&hooked.met);
+	ck_assert_int_eq(tern_loop_run(unbound), 0);
+	for (size_t i = 0; i < MAX; i++)
+		ck_assert_uint_eq(jobs[i].dones, 1);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+	tern_loop_destroy(unbound);
+}
+
+struct kept {
+	struct tern_pool *pool;
+	struct hooked hooked;
+};
+
+static bool surplus_is_stopping(void *arg)
+{
+	struct kept *kept = arg;
+
+	return atomic_get(&kept->hooked.stopped) >= MAX - 2 && stats_of(kept->pool).idle == 2;
+}
+
+/* While those that leave are still in their hook, they are no reason for more to leave. */
+static void leaving_threads_are_not_kept_ones(void)
+{
+	for (unsigned round = 0; round < scaled(100); round++) {
+		struct kept kept = {.hooked.waits = 0};
+		const struct tern_pool_opts opts = {
+			.size = sizeof(opts),
+			.threads_min = 2,
+			.threads_max = MAX,
+			.idle_ms_max = TERN_NONE,
+			.thread_stop = stop_and_wait,
+			.user = &kept.hooked,
+		};
+		struct tern_loop *loop = loop_new();
+		struct latch met;
+		struct job jobs[MAX];
+
+		latch_init(&kept.hooked.met, 1);
+		latch_init(&met, MAX);
+		ck_assert_int_eq(tern_pool_create(&kept.pool, &opts), 0);
+		for (size_t i = 0; i < MAX; i++) {
+			job_init(&jobs[i]);
+			jobs[i].arrives = jobs[i].waits = &met;
+			tern_pool_submit(kept.pool, loop, &jobs[i].work);
+		}
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+		loop_until(loop, surplus_is_stopping, &kept);
+		ck_assert_uint_eq(atomic_get(&kept.hooked.stopped), MAX - 2);
+		latch_arrive(&kept.hooked.met);
+		tern_pool_destroy(kept.pool);
+		tern_loop_destroy(loop);
+	}
+}
+
+static const struct test tests[] = {
+	{"the loop waits in place for its item", the_loop_waits_in_place},
+	{"the pool ends with an item in the outbox", the_pool_ends_with_an_item_in_the_outbox},
+	{"items that need each other after tiny ones", items_that_need_each_other_after_tiny_ones},
+	{"a new thread starts the next before its hook",
+	 a_new_thread_starts_the_next_before_its_hook},
+	{"leaving threads are not kept ones", leaving_threads_are_not_kept_ones},
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests("handover", tests, COUNT(tests), argc, argv);
+}
