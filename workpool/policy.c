@@ -11,7 +11,7 @@
  *    awake it trusts them with for a millisecond, then it looks again (`unsettled`), because the
  *    next item may be a long one. For a few items that costs more than another wake;
  *  - a worker that takes an item and sees others waiting;
- *  - a submitter from another thread at once (`urgent`), because it will not look again.
+ *  - a submitter from another thread at once (TERN__HASTE_NOW), because it will not look again.
  *
  * At most as many as there are CPUs are called at once. Whoever leaves waiting items to one who is
  * on the way or searching says so (`owed`): the next to take an item calls the next worker before
@@ -25,8 +25,10 @@
 #define RUN_WEIGHT    16
 #define SHARED_NS     250	       /* shorter items run no faster on two threads than on one */
 #define TRUST_NS      (500 * TERN__US) /* ... so they are left to one; a loop looks again after 1 ms */
-#define FEW	      32
-#define LOOKS_A_CLOCK 8 /* a clock read costs as much as that many looks */
+#define FEW	      32 /* so many waiting are not worth a second look, but a second wake */
+#define CROWD	      64 /* so many waiting are plenty to do without the loop */
+#define TURN_NS	      (5 * TERN__US) /* about what it costs to wake a loop for one item */
+#define LOOKS_A_CLOCK 8		     /* a clock read costs as much as that many looks */
 
 void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
 {
@@ -82,6 +84,12 @@ static bool is_late(const struct tern_pool *p)
 	uint64_t limit = tern__load(&p->run_ns) < SHARED_NS ? TRUST_NS : TERN__WAKE_NS;
 
 	return tern__now_ns() - p->head->since_ns > limit;
+}
+
+bool tern__policy_is_overloaded(const struct tern_pool *p)
+{
+	return tern__load(&p->waiting) >= CROWD && tern__load(&p->run_ns) >= TURN_NS &&
+	       tern__load(&p->awake) >= p->cpus;
 }
 
 bool tern__policy_times(struct tern__worker *w)

@@ -184,10 +184,12 @@ enum tern__haste {
 
 /* [lock held] Whether somebody must come for what waits, and who. */
 struct tern__summons tern__policy_summon(struct tern_pool *pool, enum tern__haste haste);
+/* [lock held] The same, asked by a worker that has just taken an item. */
+struct tern__summons tern__policy_taken(struct tern__worker *worker);
 /* [lock held] Whether nobody needs to look after what waits again. */
 bool tern__policy_is_settled(const struct tern_pool *pool);
-/* [lock held] The same, asked by a worker that has just taken an item or come to life. */
-struct tern__summons tern__policy_taken(struct tern__worker *worker);
+/* [any] Many items wait, each longer than a loop's turn, and those who run them take every CPU. */
+bool tern__policy_is_overloaded(const struct tern_pool *pool);
 /* [lock held] A thread could not be started: the count is undone. */
 struct tern__summons tern__policy_start_failed(struct tern_pool *pool);
 /* [lock held] Claims the worker that went to sleep last, to be woken; NULL: none sleeps. */

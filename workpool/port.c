@@ -21,8 +21,6 @@
 #include "pool.h"
 
 #define PUSHED_MAX 64
-#define CROWD	   64
-#define TURN_NS	   (5 * TERN__US) /* about what it costs to wake a loop for one item */
 
 static struct tern__port *port_of_rider(struct tern__rider *rider)
 {
@@ -86,13 +84,9 @@ static uint32_t busy(struct tern__rider *rider)
 	return tern__load(&p->awake) + tern__policy_is_much(p, waiting);
 }
 
-/* Many items, each longer than a loop's turn, and every CPU taken by those who run them. */
 static bool overloaded(struct tern__rider *rider)
 {
-	struct tern_pool *p = port_of_rider(rider)->pool;
-
-	return tern__load(&p->waiting) >= CROWD && tern__load(&p->run_ns) >= TURN_NS &&
-	       tern__load(&p->awake) >= p->cpus;
+	return tern__policy_is_overloaded(port_of_rider(rider)->pool);
 }
 
 static const void *find_item(struct tern__rider *rider)

@@ -74,9 +74,10 @@ int tern_loop_fd(const struct tern_loop *loop);
 /*
  * [loop] Call it right before polling, and before working out your own poll timeout: it runs what
  * has come home, hands submissions over, looks a little longer where that should pay, and returns
- * for how many nanoseconds the poll may block at most: 0, do not block; -1, no limit. An event
- * loop that never calls it still works: every submit is then handed over at once, which is slower,
- * but its timers do not run.
+ * for how many nanoseconds the poll may block at most: 0, do not block; -1, no limit. While a
+ * pool has a crowd of items waiting and takes every CPU, it yields the CPU once first
+ * (sched_yield(2)). An event loop that never calls it still works: every submit is then handed over
+ * at once, which is slower, but its timers do not run.
  */
 int64_t tern_loop_prepare(struct tern_loop *loop);
 
