@@ -39,9 +39,10 @@ SAME(tern_timer, deadline_ns, 24);
 SAME(tern_timer, parent, 32);
 SAME(tern_timer, child, 40);
 
-_Static_assert(sizeof(struct tern_loop_opts) == 16, "loop options");
+_Static_assert(sizeof(struct tern_loop_opts) == 24, "loop options");
 SAME(tern_loop_opts, batch_max, 8);
 SAME(tern_loop_opts, spin_us_max, 12);
+SAME(tern_loop_opts, coalesce_us_max, 16);
 
 _Static_assert(sizeof(struct tern_loop_binding) == 24, "binding");
 SAME(tern_loop_binding, alive, 8);

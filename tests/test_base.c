@@ -128,15 +128,16 @@ static void sizes_of_other_versions(void)
 static void bad_loop_options(void)
 {
 	static const struct tern_loop_opts bad[] = {
-		{.batch_max = TERN_NONE},
-		{.batch_max = TERN_FOREVER},
-		{.spin_us_max = 1001},
-		{.spin_us_max = TERN_FOREVER},
+		{.batch_max = TERN_NONE},  {.batch_max = TERN_FOREVER},
+		{.spin_us_max = 1001},	   {.spin_us_max = TERN_FOREVER},
+		{.coalesce_us_max = 1001}, {.coalesce_us_max = TERN_FOREVER},
 	};
 	static const struct tern_loop_opts good[] = {
 		{.batch_max = 1},
 		{.spin_us_max = 1000},
 		{.spin_us_max = TERN_NONE},
+		{.coalesce_us_max = 1000},
+		{.coalesce_us_max = TERN_NONE},
 	};
 	struct tern_loop *loop = NULL;
 

@@ -444,6 +444,41 @@ static void timers_on_libev(void)
 	close_all();
 }
 
+static void arrive_done(struct tern_work *work)
+{
+	latch_arrive(work->user);
+}
+
+static void wait_in_run(struct tern_work *work)
+{
+	latch_wait(work->user);
+}
+
+static void ignore_done(struct tern_work *work)
+{
+}
+
+/* All threads get stuck behind the first item, of which the loop need not be told at once. */
+static void a_completion_comes_though_the_next_items_are_long(void)
+{
+	open_all();
+	for (unsigned i = 0; i < scaled(100); i++) {
+		struct tern_work items[64];
+		struct latch done;
+
+		latch_init(&done, 1);
+		tern_work_init(&items[0], run_nothing, arrive_done);
+		for (size_t k = 1; k < COUNT(items); k++)
+			tern_work_init(&items[k], wait_in_run, ignore_done);
+		for (size_t k = 0; k < COUNT(items); k++) {
+			items[k].user = &done;
+			tern_pool_submit(pool, loop, &items[k]);
+		}
+		ev_run(ev, 0);
+	}
+	close_all();
+}
+
 static void *submit_late(void *arg)
 {
 	tern_pool_submit(pool, loop, arg);
@@ -481,6 +516,8 @@ static const struct test tests[] = {
 	{"other watchers have their turn", others_have_their_turn},
 	{"idle watchers have their turn", idle_watchers_have_their_turn},
 	{"timers, and no reference stays behind", timers_on_libev},
+	{"a completion comes though the next items are long",
+	 a_completion_comes_though_the_next_items_are_long},
 	{"a hold keeps ev_run for a late submit", a_hold_keeps_ev_run},
 };
 

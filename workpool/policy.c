@@ -26,9 +26,7 @@
 #define SHARED_NS     250	       /* shorter items run no faster on two threads than on one */
 #define TRUST_NS      (500 * TERN__US) /* ... so they are left to one; a loop looks again after 1 ms */
 #define FEW	      32 /* so many waiting are not worth a second look, but a second wake */
-#define CROWD	      64 /* so many waiting are plenty to do without the loop */
-#define TURN_NS	      (5 * TERN__US) /* about what it costs to wake a loop for one item */
-#define LOOKS_A_CLOCK 8		     /* a clock read costs as much as that many looks */
+#define LOOKS_A_CLOCK 8	 /* a clock read costs as much as that many looks */
 
 void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
 {
@@ -86,10 +84,11 @@ static bool is_late(const struct tern_pool *p)
 	return tern__now_ns() - p->head->since_ns > limit;
 }
 
-bool tern__policy_is_overloaded(const struct tern_pool *p)
+uint32_t tern__policy_backlog(const struct tern_pool *p)
 {
-	return tern__load(&p->waiting) >= CROWD && tern__load(&p->run_ns) >= TURN_NS &&
-	       tern__load(&p->awake) >= p->cpus;
+	uint32_t most = p->cpus < p->threads_max ? p->cpus : p->threads_max;
+
+	return tern__load(&p->awake) < most ? 0 : tern__load(&p->waiting);
 }
 
 bool tern__policy_times(struct tern__worker *w)

@@ -188,8 +188,8 @@ struct tern__summons tern__policy_summon(struct tern_pool *pool, enum tern__hast
 struct tern__summons tern__policy_taken(struct tern__worker *worker);
 /* [lock held] Whether nobody needs to look after what waits again. */
 bool tern__policy_is_settled(const struct tern_pool *pool);
-/* [any] Many items wait, each longer than a loop's turn, and those who run them take every CPU. */
-bool tern__policy_is_overloaded(const struct tern_pool *pool);
+/* [any] How many items wait while all threads are awake that may be, or have a CPU; 0: none. */
+uint32_t tern__policy_backlog(const struct tern_pool *pool);
 /* [lock held] A thread could not be started: the count is undone. */
 struct tern__summons tern__policy_start_failed(struct tern_pool *pool);
 /* [lock held] Claims the worker that went to sleep last, to be woken; NULL: none sleeps. */

@@ -84,9 +84,9 @@ static uint32_t busy(struct tern__rider *rider)
 	return tern__load(&p->awake) + tern__policy_is_much(p, waiting);
 }
 
-static bool overloaded(struct tern__rider *rider)
+static uint32_t backlog(struct tern__rider *rider)
 {
-	return tern__policy_is_overloaded(port_of_rider(rider)->pool);
+	return tern__policy_backlog(port_of_rider(rider)->pool);
 }
 
 static const void *find_item(struct tern__rider *rider)
@@ -125,7 +125,7 @@ static void detach(struct tern__rider *rider)
 	tern__pool_drop(p);
 }
 
-static const struct tern__rider_ops rider_ops = {flush, busy, overloaded, find_item, detach};
+static const struct tern__rider_ops rider_ops = {flush, busy, backlog, find_item, detach};
 
 /* Ports of pools that have ended hold nothing but memory. */
 static void drop_dead_ports(struct tern_loop *l)

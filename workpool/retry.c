@@ -87,9 +87,9 @@ static uint32_t rider_busy(struct tern__rider *rider)
 	return 0;
 }
 
-static bool rider_overloaded(struct tern__rider *rider)
+static uint32_t rider_backlog(struct tern__rider *rider)
 {
-	return false;
+	return 0;
 }
 
 static const void *rider_find_item(struct tern__rider *rider)
@@ -115,7 +115,7 @@ static void rider_detach(struct tern__rider *rider)
 	tern__pool_drop(p);
 }
 
-static const struct tern__rider_ops rider_ops = {rider_flush, rider_busy, rider_overloaded,
+static const struct tern__rider_ops rider_ops = {rider_flush, rider_busy, rider_backlog,
 						 rider_find_item, rider_detach};
 
 void tern__retry_init(struct tern_pool *p)

@@ -94,7 +94,7 @@ static void run(struct tern__worker *w, struct tern_work *work)
 	work->status = 0;
 	tern__store(&w->current, NULL);
 	tern__trail_join(&w->trail, &work->node);
-	tern__loop_push(home, &work->node);
+	tern__loop_bring(home, &work->node);
 }
 
 /* With the lock held, counted out of `awake`: sleeps until claimed. False: idled long enough. */

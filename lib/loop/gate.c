@@ -11,6 +11,12 @@
  * again itself: inside dispatch and inside prepare's own looking, both of which end by opening it.
  * A nested event loop opens it within a dispatch too; that costs a write, nothing else.
  *
+ * `armed` counts: so many completions must come before the loop is woken, one but in the cases of
+ * coalesce.c. Each takes one away, and who takes the last one writes. What must be heard at once
+ * takes all. A completion that the loop has found by itself (L2) may be counted too: then the loop
+ * is woken early. None is counted before it is pushed, so when so many have come since L2 somebody
+ * has written; until then the loop's own time limit is what brings it back.
+ *
  * A producer looks at `armed` whatever the inbox held: were it only the one who found the inbox
  * empty, everybody would wait for one that lost its CPU between push and look.
  *
@@ -48,6 +54,18 @@ void tern__loop_push(struct tern_loop *loop, struct tern_node *node)
 	tern__loop_ring(loop);
 }
 
+void tern__loop_bring(struct tern_loop *loop, struct tern_node *node)
+{
+	uint32_t awaited;
+
+	tern__mpsc_push(&loop->inbox, node);	/* P1 */
+	awaited = tern__load_seq(&loop->armed); /* P2 */
+	while (awaited && !tern__cas_weak_seq(&loop->armed, &awaited, awaited - 1))
+		;
+	if (awaited == 1)
+		write_one(loop);
+}
+
 void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node)
 {
 	node->next = NULL;
@@ -67,9 +85,9 @@ void tern__gate_close(struct tern_loop *loop)
 		loop->due++;
 }
 
-bool tern__gate_open(struct tern_loop *loop)
+bool tern__gate_open(struct tern_loop *loop, uint32_t awaited)
 {
-	if (!tern__xchg_seq(&loop->armed, 1) && loop->listening) /* L1 */
+	if (!tern__xchg_seq(&loop->armed, awaited) && loop->listening) /* L1 */
 		loop->due++;
 	loop->listening = true;
 	return !tern__mpsc_empty(&loop->inbox); /* L2 */

@@ -21,22 +21,25 @@
 #include "../base/options.h"
 #include "loop.h"
 
-#define BATCH_MAX   256
-#define SPIN_US	    15 /* about what a wake costs the one who waits for it */
-#define SPIN_US_TOP 1000
-#define RECHECK_NS  (int64_t) TERN__MS /* how long what should not take long is trusted to */
+#define BATCH_MAX	256
+#define SPIN_US		15 /* about what a wake costs the one who waits for it */
+#define SPIN_US_TOP	1000
+#define COALESCE_US	800
+#define COALESCE_US_TOP 1000
+#define RECHECK_NS	(int64_t) TERN__MS /* how long what should not take long is trusted to */
 
 int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 {
 	struct tern_loop_opts o;
 	struct tern_loop *l;
-	uint32_t spin_us;
+	uint32_t spin_us, coalesce_us;
 	int e = tern__options_read(&o, sizeof(o), opts);
 
 	if (e)
 		return e;
 	spin_us = tern__option(o.spin_us_max, SPIN_US);
-	if (spin_us > SPIN_US_TOP || o.batch_max >= TERN_NONE)
+	coalesce_us = tern__option(o.coalesce_us_max, COALESCE_US);
+	if (spin_us > SPIN_US_TOP || coalesce_us > COALESCE_US_TOP || o.batch_max >= TERN_NONE)
 		return -EINVAL;
 	if (posix_memalign((void **)&l, __alignof__(*l), sizeof(*l)))
 		return -ENOMEM;
@@ -46,6 +49,8 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 		.cpus = tern__cpus(),
 		.batch_max = tern__option(o.batch_max, BATCH_MAX),
 		.gap.limit_ns = spin_us * TERN__US,
+		.coalesce_ns = coalesce_us * TERN__US,
+		.came_lately = coalesce_us ? UINT32_MAX : 0,
 	};
 	l->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (l->fd < 0) {
@@ -258,13 +263,13 @@ static uint32_t run_some(struct tern_loop *l, uint32_t max)
 }
 
 /*
- * Ends a turn with the gate open. True: there is something to do, and the descriptor says so.
- * unsettled: submissions were handed over as by a loop that comes round soon; if the event loop
- * goes back to a caller who polls the descriptor, it must.
+ * Ends a turn with the gate open, for that many completions. True: there is something to do, and
+ * the descriptor says so. unsettled: submissions were handed over as by a loop that comes round
+ * soon; if the event loop goes back to a caller who polls the descriptor, it must.
  */
-static bool leave(struct tern_loop *l, bool unsettled)
+static bool leave(struct tern_loop *l, bool unsettled, uint32_t awaited)
 {
-	bool more = tern__gate_open(l) || l->ready;
+	bool more = tern__gate_open(l, awaited) || l->ready;
 
 	if (more || unsettled)
 		tern__gate_leave_readable(l);
@@ -280,42 +285,35 @@ static bool has_unsettled(struct tern_loop *l)
 	return false;
 }
 
+/* What the loop waited for has come: ran items. */
+static void note_gap_end(struct tern_loop *l, uint32_t ran, uint64_t now)
+{
+	if (l->gap.slept)
+		tern__coalesce_note(l, ran, now - l->gap.since_ns);
+	tern__gap_end(&l->gap, now);
+}
+
 int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 {
 	uint32_t ran;
 
 	enter(l, "tern_loop_dispatch");
-	if (!l->ready && !l->timers.root && !l->due && tern__load(&l->armed) &&
+	if (!l->ready && !l->timers.root && !l->due && tern__load(&l->armed) == 1 &&
 	    tern__mpsc_seems_empty(&l->inbox) && !has_unsettled(l))
 		return 0; /* nothing came, and nobody rang */
 	/* without prepare a nested event loop may poll the descriptor while callbacks run */
 	if (l->prepares)
 		tern__gate_close(l);
 	else
-		tern__gate_open(l);
+		tern__gate_open(l, 1);
 	ran = run_some(l, max ? max : l->batch_max);
 	if (ran && l->gap.since_ns)
-		tern__gap_end(&l->gap, tern__now_ns());
+		note_gap_end(l, ran, tern__now_ns());
 	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_NOW);
 	if (!l->prepares && !l->ready)
 		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
-	leave(l, l->prepares && has_unsettled(l));
+	leave(l, l->prepares && has_unsettled(l), 1);
 	return ran > INT_MAX ? INT_MAX : (int)ran;
-}
-
-/*
- * An overloaded pool needs no loop that takes a CPU from it at every completion: it gets a turn of
- * the scheduler's first, and what comes home meanwhile is run together.
- */
-static bool let_others_run(struct tern_loop *l)
-{
-	flush_riders(l, TERN__FLUSH_TURN);
-	for (struct tern__rider *r = l->riders; r; r = r->next)
-		if (r->ops->overloaded(r)) {
-			sched_yield();
-			return true;
-		}
-	return false;
 }
 
 /*
@@ -328,14 +326,13 @@ static bool run_and_look(struct tern_loop *l)
 	struct tern__gap *gap = &l->gap;
 	uint64_t now = 0, slice_end = 0, until;
 	uint32_t left = l->batch_max;
-	bool yielded = false;
 
 	for (;;) {
 		uint32_t ran = run_some(l, left);
 
 		if (ran) {
 			if (gap->since_ns)
-				tern__gap_end(gap, now ? now : tern__now_ns());
+				note_gap_end(l, ran, now ? now : tern__now_ns());
 			left -= ran;
 			if (!left || l->ready)
 				return true;
@@ -349,12 +346,8 @@ static bool run_and_look(struct tern_loop *l)
 		if (!slice_end)
 			slice_end = now + gap->limit_ns;
 		until = gap->since_ns + gap->look_ns;
-		if (now >= until || !tern__spin_has_cpu(l)) {
-			if (yielded || !let_others_run(l))
-				return false;
-			yielded = true;
-			continue;
-		}
+		if (now >= until || !tern__spin_has_cpu(l))
+			return false;
 		if (now >= slice_end ||
 		    !tern__spin_look(l, until < slice_end ? until : slice_end, &now))
 			return until > slice_end;
@@ -364,6 +357,7 @@ static bool run_and_look(struct tern_loop *l)
 int64_t tern_loop_prepare(struct tern_loop *l)
 {
 	bool again, unsettled;
+	uint32_t awaited = 1;
 	int64_t ns;
 
 	enter(l, "tern_loop_prepare");
@@ -374,13 +368,14 @@ int64_t tern_loop_prepare(struct tern_loop *l)
 	unsettled = has_unsettled(l);
 	if (!again) {
 		l->gap.slept = true;
+		awaited = tern__coalesce_awaited(l);
 		/* only now: while the loop keeps coming round the descriptor may stay readable */
 		tern__gate_drain(l);
 	}
-	if (leave(l, again && unsettled) || again)
+	if (leave(l, again && unsettled, awaited) || again)
 		return 0;
 	ns = tern__timers_wait(l);
-	return unsettled && (ns < 0 || ns > RECHECK_NS) ? RECHECK_NS : ns;
+	return (unsettled || awaited > 1) && (ns < 0 || ns > RECHECK_NS) ? RECHECK_NS : ns;
 }
 
 int tern_loop_run(struct tern_loop *l)

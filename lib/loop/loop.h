@@ -45,10 +45,10 @@ struct tern__rider_ops {
 	 */
 	uint32_t (*busy)(struct tern__rider *rider);
 	/*
-	 * Whether its threads have plenty to do and take every CPU: what the loop would bring can
-	 * wait, and each of its turns takes a CPU from one of them.
+	 * How many items wait while its threads are all busy, or take every CPU; 0: another would
+	 * run at once.
 	 */
-	bool (*overloaded)(struct tern__rider *rider);
+	uint32_t (*backlog)(struct tern__rider *rider);
 	/* An item of this loop that is still out, for the fatal line; NULL: none known. */
 	const void *(*find_item)(struct tern__rider *rider);
 	/* The loop goes; the rider is off its list already. */
@@ -58,7 +58,7 @@ struct tern__rider_ops {
 struct tern_loop {
 	/* the gate: producers and the loop */
 	TERN__LINE struct tern__mpsc inbox;
-	uint32_t armed; /* a producer must write the descriptor; see gate.c */
+	uint32_t armed; /* after so many completions a producer writes the descriptor; gate.c */
 	int fd;
 
 	/* other threads, now and then */
@@ -83,6 +83,8 @@ struct tern_loop {
 	struct tern__timers timers;
 	uint32_t timers_own;  /* of these, the library's own: no reason to refuse destroy */
 	bool timers_first;    /* who gets the odd place in a batch, in turn */
+	uint64_t coalesce_ns; /* how long completions may wait for each other; see coalesce.c */
+	uint32_t came_lately; /* completions in that time, when the loop last slept */
 	struct tern__gap gap; /* since it had nothing to do, with items out */
 	struct tern__rider *riders;
 	struct tern_loop_binding binding;
@@ -95,12 +97,17 @@ struct tern_loop {
 void tern__loop_push(struct tern_loop *loop, struct tern_node *node);
 /* [loop] The same from the loop's own thread: never now, always later. */
 void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node);
+/* [any, pinned] The same for an item that has run: it may wait for others (coalesce.c). */
+void tern__loop_bring(struct tern_loop *loop, struct tern_node *node);
 /* [any, pinned] Makes the loop come round, with nothing to deliver. */
 void tern__loop_ring(struct tern_loop *loop);
 /* [loop] Producers need not write the descriptor from here on: the loop will look. */
 void tern__gate_close(struct tern_loop *loop);
-/* [loop] They must again. True: something came meanwhile. */
-bool tern__gate_open(struct tern_loop *loop);
+/*
+ * [loop] They must again, after so many completions: 1, or a few if the loop comes round by itself
+ * soon. True: something came meanwhile.
+ */
+bool tern__gate_open(struct tern_loop *loop, uint32_t awaited);
 /* [loop] Moves the inbox behind what is ready. */
 void tern__gate_collect(struct tern_loop *loop);
 /* [loop] Reads what was written to the descriptor, if anything was. */
@@ -129,6 +136,13 @@ static inline void tern__loop_unpin(struct tern_loop *loop)
 bool tern__spin_has_cpu(struct tern_loop *loop);
 /* [loop] Looks at the inbox until it fills, or until the deadline; keeps *now_ns about right. */
 bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now_ns);
+
+/* coalesce.c */
+
+/* [loop] How many completions a loop that goes to sleep waits for: at least one. */
+uint32_t tern__coalesce_awaited(struct tern_loop *loop);
+/* [loop] The loop slept, and so many came after that time. */
+void tern__coalesce_note(struct tern_loop *loop, uint32_t ran, uint64_t ns);
 
 /* timers.c */
 
