@@ -118,6 +118,8 @@ static void stop_and_wait(void *user)
 {
 	struct hooked *hooked = user;
 
+	if (!atomic_get(&hooked->waits))
+		return;
 	atomic_bump(&hooked->stopped);
 	latch_wait(&hooked->met);
 }
@@ -166,7 +168,18 @@ static void a_new_thread_starts_the_next_before_its_hook(void)
 struct kept {
 	struct tern_pool *pool;
 	struct hooked hooked;
+	struct latch all;
 };
+
+/* A thread that found nothing may leave before all have met, and make room for another. */
+static void meet_then_let_hooks_wait(struct tern_work *work)
+{
+	struct kept *kept = work->user;
+
+	latch_arrive(&kept->all);
+	latch_wait(&kept->all);
+	atomic_bump(&kept->hooked.waits);
+}
 
 static bool surplus_is_stopping(void *arg)
 {
@@ -189,16 +202,15 @@ static void leaving_threads_are_not_kept_ones(void)
 			.user = &kept.hooked,
 		};
 		struct tern_loop *loop = loop_new();
-		struct latch met;
-		struct job jobs[MAX];
+		struct tern_work items[MAX];
 
 		latch_init(&kept.hooked.met, 1);
-		latch_init(&met, MAX);
+		latch_init(&kept.all, MAX);
 		ck_assert_int_eq(tern_pool_create(&kept.pool, &opts), 0);
 		for (size_t i = 0; i < MAX; i++) {
-			job_init(&jobs[i]);
-			jobs[i].arrives = jobs[i].waits = &met;
-			tern_pool_submit(kept.pool, loop, &jobs[i].work);
+			tern_work_init(&items[i], meet_then_let_hooks_wait, ignore_done);
+			items[i].user = &kept;
+			tern_pool_submit(kept.pool, loop, &items[i]);
 		}
 		ck_assert_int_eq(tern_loop_run(loop), 0);
 		loop_until(loop, surplus_is_stopping, &kept);

@@ -26,7 +26,8 @@
 #define SHARED_NS     250	       /* shorter items run no faster on two threads than on one */
 #define TRUST_NS      (500 * TERN__US) /* ... so they are left to one; a loop looks again after 1 ms */
 #define FEW	      32 /* so many waiting are not worth a second look, but a second wake */
-#define LOOKS_A_CLOCK 8	 /* a clock read costs as much as that many looks */
+#define BRISK_WAKES   3
+#define LOOKS_A_CLOCK 8 /* a clock read costs as much as that many looks */
 
 void tern__policy_unstack(struct tern_pool *p, struct tern__worker *w)
 {
@@ -73,13 +74,13 @@ bool tern__policy_is_much(const struct tern_pool *p, uint32_t items)
 {
 	uint64_t run_ns = tern__load(&p->run_ns);
 
-	return run_ns >= SHARED_NS && items * run_ns > tern__load(&p->awake) * TERN__WAKE_NS;
+	return run_ns >= SHARED_NS && items * run_ns > tern__load(&p->awake) * tern__wake_ns();
 }
 
 /* Whether the oldest item has waited for longer than it should. */
 static bool is_late(const struct tern_pool *p)
 {
-	uint64_t limit = tern__load(&p->run_ns) < SHARED_NS ? TRUST_NS : TERN__WAKE_NS;
+	uint64_t limit = tern__load(&p->run_ns) < SHARED_NS ? TRUST_NS : tern__wake_ns();
 
 	return tern__now_ns() - p->head->since_ns > limit;
 }
@@ -111,6 +112,12 @@ void tern__policy_timed(struct tern_pool *p, uint64_t ran_ns)
 	tern__store(&p->run_ns, (uint32_t)ran_ns);
 }
 
+/* Whether what comes next should come about as soon as somebody who sleeps could answer. */
+static bool is_brisk(const struct tern_pool *p)
+{
+	return p->apart_ns < BRISK_WAKES * tern__wake_ns();
+}
+
 /* How many the waiting items are worth calling at once, for one who asks in that haste. */
 static uint32_t wanted(const struct tern_pool *p, enum tern__haste haste)
 {
@@ -121,9 +128,10 @@ static uint32_t wanted(const struct tern_pool *p, enum tern__haste haste)
 	/*
 	 * A few items cost less than the wake of either side: the first to come up takes them. Even
 	 * for one it pays to call two, because one of them may come up on the CPU that the loop is
-	 * leaving, which is awake, and the other is not missed.
+	 * leaving, which is awake, and the other is not missed. But not where items come now and
+	 * then: there the second finds nothing, and goes to sleep again.
 	 */
-	if (haste == TERN__HASTE_SLEEP && p->waiting < FEW)
+	if (haste == TERN__HASTE_SLEEP && p->waiting < FEW && is_brisk(p))
 		return all < 2 ? 2 : all;
 	return haste == TERN__HASTE_NOW || !tern__load(&p->awake);
 }
@@ -189,7 +197,7 @@ struct tern__summons tern__policy_start_failed(struct tern_pool *p)
 bool tern__policy_search(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
-	uint64_t deadline = w->gap.since_ns + w->gap.look_ns;
+	uint64_t deadline = w->gap.since_ns + w->gap.look_ns, now = w->gap.since_ns;
 	bool found = false;
 
 	/* only one, and only with a CPU to spare for it */
@@ -198,11 +206,12 @@ bool tern__policy_search(struct tern__worker *w)
 	if (tern__load(&p->searching) || tern__xchg_seq(&p->searching, 1))
 		return false;
 	do {
+		tern__gap_breathe(w->gap.since_ns, now);
 		for (int i = 0; i < LOOKS_A_CLOCK && !found; i++) {
 			tern__pause();
 			found = tern__queue_looks_filled(p);
 		}
-	} while (!found && tern__now_ns() < deadline);
+	} while (!found && (now = tern__now_ns()) < deadline);
 	/*
 	 * Whoever left an item to us, because we were searching, did so under the lock, and we take
 	 * the lock next, to take it or to sleep.

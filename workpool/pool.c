@@ -11,11 +11,9 @@
 #include "../lib/base/options.h"
 #include "pool.h"
 
-#define IDLE_MS	    10000
-#define SPIN_US	    15 /* about what a wake costs the one who waits for it */
-#define SPIN_US_TOP 1000
-#define STACK_SIZE  (256 * 1024)
-#define RESTART_MS  10 /* how often destroy tries to start a thread when there is none */
+#define IDLE_MS	   10000
+#define STACK_SIZE (256 * 1024)
+#define RESTART_MS 10 /* how often destroy tries to start a thread when there is none */
 
 static uint32_t max(uint32_t a, uint32_t b)
 {
@@ -33,10 +31,10 @@ static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *f
 	o->threads_min = tern__option(o->threads_min, 1);
 	o->threads_max = tern__option(o->threads_max, max(max(4, o->threads_min), cpus));
 	o->idle_ms_max = tern__option(o->idle_ms_max, IDLE_MS);
-	o->spin_us_max = tern__option(o->spin_us_max, SPIN_US);
 	if (!o->stack_size)
 		o->stack_size = max(STACK_SIZE, (uint32_t)sysconf(_SC_THREAD_STACK_MIN));
-	if (o->threads_min > o->threads_max || o->spin_us_max > SPIN_US_TOP ||
+	if (o->threads_min > o->threads_max ||
+	    tern__option(o->spin_us_max, 0) > TERN__SPIN_US_TOP ||
 	    o->stack_size < (size_t)sysconf(_SC_THREAD_STACK_MIN) ||
 	    (o->affinity && !o->affinity_size))
 		return -EINVAL;
@@ -97,7 +95,7 @@ static int allocate(struct tern_pool **ret, const struct tern_pool_opts *o, uint
 	p->threads_min = o->threads_min;
 	p->threads_max = o->threads_max;
 	p->idle_ns = o->idle_ms_max == TERN_FOREVER ? UINT64_MAX : o->idle_ms_max * TERN__MS;
-	p->spin_ns = o->spin_us_max * TERN__US;
+	p->spin_ns = tern__gap_option(o->spin_us_max);
 	p->stack_size = o->stack_size;
 	p->thread_start = o->thread_start;
 	p->thread_stop = o->thread_stop;

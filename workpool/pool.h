@@ -109,6 +109,8 @@ struct tern_pool {
 	TERN__LINE pthread_mutex_t lock;
 	struct tern_work *head, *tail;
 	uint32_t waiting;  /* in the queue; read without the lock by lookers */
+	uint64_t came_ns;  /* when the last items came, together ... */
+	uint64_t apart_ns; /* ... and how long after those before */
 	uint32_t arriving; /* claimed or started, and not here yet */
 	bool owed;	   /* somebody left a wake to the next who takes an item */
 	uint32_t threads;  /* being started, serving or leaving */

@@ -13,6 +13,10 @@ static struct tern_work *work_of(struct tern_node *node)
 void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_ns)
 {
 	w->since_ns = now_ns;
+	if (now_ns != p->came_ns) {
+		p->apart_ns = now_ns - p->came_ns;
+		p->came_ns = now_ns;
+	}
 	w->node.next = NULL;
 	w->node.prev = p->tail ? &p->tail->node : NULL;
 	if (p->tail)

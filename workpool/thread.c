@@ -159,7 +159,7 @@ static void work_until_told_to_leave(struct tern__worker *w)
 
 		if (work) {
 			if (w->gap.since_ns)
-				tern__gap_end(&w->gap, tern__now_ns());
+				tern__gap_end(&w->gap, tern__now_ns(), &w->park.woken_ns);
 			run(w, work);
 			continue;
 		}

@@ -40,7 +40,8 @@ struct tern_pool_opts {
 	uint32_t idle_ms_max; /* a thread idle for longer leaves; 0: 10000; TERN_NONE: at once;
 				 TERN_FOREVER */
 	uint32_t spin_us_max; /* how long an idle worker looks before it sleeps, if that pays;
-				 0: 15; TERN_NONE; at most 1000 */
+				 0: as long as two wakes take, measured; TERN_NONE; at most
+				 1000 */
 	const char *name;     /* copied; threads are "name/3"; NULL: "tern" */
 	size_t stack_size;    /* bytes; 0: 256 KiB */
 	const void *affinity; /* a cpu_set_t, copied; NULL: none */

@@ -54,6 +54,7 @@ bool tern__park_wait(struct tern__park *park, uint64_t ns)
 
 void tern__park_wake(struct tern__park *park)
 {
+	tern__store(&park->woken_ns, tern__now_ns());
 	tern__store_release(&park->word, 1);
 	futex(&park->word, FUTEX_WAKE_PRIVATE, 1, NULL);
 }

@@ -13,6 +13,7 @@
 
 struct tern__park {
 	uint32_t word;
+	uint64_t woken_ns; /* when it was last set; see wake.h */
 };
 
 void tern__park_clear(struct tern__park *park);

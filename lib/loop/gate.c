@@ -42,10 +42,16 @@ static void write_one(struct tern_loop *loop)
 				    strerror(errno));
 }
 
+static void wake(struct tern_loop *loop)
+{
+	tern__store(&loop->rung_ns, tern__now_ns());
+	write_one(loop);
+}
+
 void tern__loop_ring(struct tern_loop *loop)
 {
 	if (tern__load_seq(&loop->armed) && tern__xchg_seq(&loop->armed, 0)) /* P2 */
-		write_one(loop);
+		wake(loop);
 }
 
 void tern__loop_push(struct tern_loop *loop, struct tern_node *node)
@@ -63,7 +69,7 @@ void tern__loop_bring(struct tern_loop *loop, struct tern_node *node)
 	while (awaited && !tern__cas_weak_seq(&loop->armed, &awaited, awaited - 1))
 		;
 	if (awaited == 1)
-		write_one(loop);
+		wake(loop);
 }
 
 void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node)

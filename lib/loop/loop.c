@@ -22,8 +22,6 @@
 #include "loop.h"
 
 #define BATCH_MAX	256
-#define SPIN_US		15 /* about what a wake costs the one who waits for it */
-#define SPIN_US_TOP	1000
 #define COALESCE_US	800
 #define COALESCE_US_TOP 1000
 #define RECHECK_NS	(int64_t) TERN__MS /* how long what should not take long is trusted to */
@@ -32,14 +30,14 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 {
 	struct tern_loop_opts o;
 	struct tern_loop *l;
-	uint32_t spin_us, coalesce_us;
+	uint32_t coalesce_us;
 	int e = tern__options_read(&o, sizeof(o), opts);
 
 	if (e)
 		return e;
-	spin_us = tern__option(o.spin_us_max, SPIN_US);
 	coalesce_us = tern__option(o.coalesce_us_max, COALESCE_US);
-	if (spin_us > SPIN_US_TOP || coalesce_us > COALESCE_US_TOP || o.batch_max >= TERN_NONE)
+	if (tern__option(o.spin_us_max, 0) > TERN__SPIN_US_TOP || coalesce_us > COALESCE_US_TOP ||
+	    o.batch_max >= TERN_NONE)
 		return -EINVAL;
 	if (posix_memalign((void **)&l, __alignof__(*l), sizeof(*l)))
 		return -ENOMEM;
@@ -48,7 +46,7 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 		.listening = true,
 		.cpus = tern__cpus(),
 		.batch_max = tern__option(o.batch_max, BATCH_MAX),
-		.gap.limit_ns = spin_us * TERN__US,
+		.gap.limit_ns = tern__gap_option(o.spin_us_max),
 		.coalesce_ns = coalesce_us * TERN__US,
 		.came_lately = coalesce_us ? UINT32_MAX : 0,
 	};
@@ -290,11 +288,12 @@ static void note_gap_end(struct tern_loop *l, uint32_t ran, uint64_t now)
 {
 	if (l->gap.slept)
 		tern__coalesce_note(l, ran, now - l->gap.since_ns);
-	tern__gap_end(&l->gap, now);
+	tern__gap_end(&l->gap, now, &l->rung_ns);
 }
 
 int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 {
+	uint64_t came_ns;
 	uint32_t ran;
 
 	enter(l, "tern_loop_dispatch");
@@ -306,9 +305,10 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 		tern__gate_close(l);
 	else
 		tern__gate_open(l, 1);
+	came_ns = l->gap.since_ns ? tern__now_ns() : 0;
 	ran = run_some(l, max ? max : l->batch_max);
-	if (ran && l->gap.since_ns)
-		note_gap_end(l, ran, tern__now_ns());
+	if (ran && came_ns)
+		note_gap_end(l, ran, came_ns);
 	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_NOW);
 	if (!l->prepares && !l->ready)
 		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
@@ -324,7 +324,7 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 static bool run_and_look(struct tern_loop *l)
 {
 	struct tern__gap *gap = &l->gap;
-	uint64_t now = 0, slice_end = 0, until;
+	uint64_t now = gap->since_ns ? tern__now_ns() : 0, slice_end = 0, until;
 	uint32_t left = l->batch_max;
 
 	for (;;) {
@@ -332,7 +332,7 @@ static bool run_and_look(struct tern_loop *l)
 
 		if (ran) {
 			if (gap->since_ns)
-				note_gap_end(l, ran, now ? now : tern__now_ns());
+				note_gap_end(l, ran, now);
 			left -= ran;
 			if (!left || l->ready)
 				return true;
@@ -344,7 +344,7 @@ static bool run_and_look(struct tern_loop *l)
 		if (!gap->since_ns)
 			tern__gap_begin(gap, now);
 		if (!slice_end)
-			slice_end = now + gap->limit_ns;
+			slice_end = now + tern__gap_limit(gap);
 		until = gap->since_ns + gap->look_ns;
 		if (now >= until || !tern__spin_has_cpu(l))
 			return false;

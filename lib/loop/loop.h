@@ -60,6 +60,7 @@ struct tern_loop {
 	TERN__LINE struct tern__mpsc inbox;
 	uint32_t armed; /* after so many completions a producer writes the descriptor; gate.c */
 	int fd;
+	uint64_t rung_ns; /* when a producer last did; see base/wake.h */
 
 	/* other threads, now and then */
 	TERN__LINE uint32_t pins; /* threads that may touch the gate; destroy waits for them */
