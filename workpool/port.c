@@ -7,8 +7,8 @@
  * one whose start has failed, counts itself out of `awake`, then looks at the outboxes (S1, S2).
  * All four are sequentially consistent: either the loop finds nobody awake, and hands over at once,
  * or a worker that was awake finds what was pushed before it sleeps. So an item in an outbox is
- * never forgotten; at most it waits for the next worker to finish, for the 64th submission, or for
- * the end of the loop's turn.
+ * never forgotten; at most it waits for the next worker to finish, for the end of the loop's turn,
+ * or until so many have come together that they are worth a lock and a wake.
  *
  * Ports belong to their pool and a loop that has one holds the pool's memory: a loop may look at a
  * port whose pool is over. A loop lets go of such ports when it makes a new one, and of all when it
@@ -20,7 +20,7 @@
 #include "../lib/base/fatal.h"
 #include "pool.h"
 
-#define PUSHED_MAX 64
+#define PUSHED_MAX 512 /* however short they are, a long callback may be submitting them */
 
 static struct tern__port *port_of_rider(struct tern__rider *rider)
 {
@@ -66,7 +66,9 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 	tern__mpsc_push_chain(&port->outbox, last, first); /* H1 */
 	port->rider.unsettled = true;
 	port->pushed += (uint32_t)n;
-	if (!tern__load_seq(&p->awake) || port->pushed >= PUSHED_MAX) /* H2 */
+	if (!tern__load_seq(&p->awake)) /* H2 */
+		flush(&port->rider, TERN__FLUSH_FULL);
+	else if (port->pushed >= PUSHED_MAX || tern__policy_is_much(p, port->pushed))
 		flush(&port->rider, TERN__FLUSH_FULL);
 	/*
 	 * not within a turn of the loop: it may have prepared already, or be left alone after this
