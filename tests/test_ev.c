@@ -326,7 +326,8 @@ static void a_busy_idle_watcher(void)
 		start_chains(chains, COUNT(chains), scaled(1000), &done);
 		while (done < 10 * scaled(1000))
 			ev_run(ev, EVRUN_ONCE);
-		ck_assert_uint_gt(idled, 0);
+		/* one of tern's own priority runs when nothing of tern's is pending */
+		ck_assert(idled > 0 || priority == EV_MINPRI);
 		ev_idle_stop(ev, &idle);
 		close_all();
 	}

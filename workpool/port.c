@@ -66,9 +66,8 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 	tern__mpsc_push_chain(&port->outbox, last, first); /* H1 */
 	port->rider.unsettled = true;
 	port->pushed += (uint32_t)n;
-	if (!tern__load_seq(&p->awake)) /* H2 */
-		flush(&port->rider, TERN__FLUSH_FULL);
-	else if (port->pushed >= PUSHED_MAX || tern__policy_is_much(p, port->pushed))
+	if (!tern__load_seq(&p->awake) /* H2 */ || port->pushed >= PUSHED_MAX ||
+	    tern__policy_is_much(p, port->pushed))
 		flush(&port->rider, TERN__FLUSH_FULL);
 	/*
 	 * not within a turn of the loop: it may have prepared already, or be left alone after this
