@@ -21,7 +21,8 @@ SAME(tern_work, run, 0);
 SAME(tern_work, done, 8);
 SAME(tern_work, user, 16);
 SAME(tern_work, status, 24);
-SAME(tern_work, state, 28);
+SAME(tern_work, priority, 28);
+SAME(tern_work, state, 29);
 SAME(tern_work, node, 32);
 SAME(tern_work, pool, 64);
 SAME(tern_work, since_ns, 72);
@@ -48,31 +49,34 @@ _Static_assert(sizeof(struct tern_loop_binding) == 24, "binding");
 SAME(tern_loop_binding, alive, 8);
 SAME(tern_loop_binding, destroy, 16);
 
-_Static_assert(sizeof(struct tern_pool_opts) == 88, "pool options");
+_Static_assert(sizeof(struct tern_pool_opts) == 96, "pool options");
 SAME(tern_pool_opts, threads_min, 8);
 SAME(tern_pool_opts, threads_max, 12);
 SAME(tern_pool_opts, idle_ms_max, 16);
 SAME(tern_pool_opts, spin_us_max, 20);
-SAME(tern_pool_opts, name, 24);
-SAME(tern_pool_opts, stack_size, 32);
-SAME(tern_pool_opts, affinity, 40);
-SAME(tern_pool_opts, affinity_size, 48);
-SAME(tern_pool_opts, thread_start, 56);
-SAME(tern_pool_opts, thread_stop, 64);
-SAME(tern_pool_opts, gone, 72);
-SAME(tern_pool_opts, user, 80);
+SAME(tern_pool_opts, wait_ms_max, 24);
+SAME(tern_pool_opts, queue_max, 28);
+SAME(tern_pool_opts, name, 32);
+SAME(tern_pool_opts, stack_size, 40);
+SAME(tern_pool_opts, affinity, 48);
+SAME(tern_pool_opts, affinity_size, 56);
+SAME(tern_pool_opts, thread_start, 64);
+SAME(tern_pool_opts, thread_stop, 72);
+SAME(tern_pool_opts, gone, 80);
+SAME(tern_pool_opts, user, 88);
 
-_Static_assert(sizeof(struct tern_pool_stats) == 72, "statistics");
+_Static_assert(sizeof(struct tern_pool_stats) == 80, "statistics");
 SAME(tern_pool_stats, threads, 8);
 SAME(tern_pool_stats, idle, 12);
 SAME(tern_pool_stats, threads_peak, 16);
 SAME(tern_pool_stats, queued, 20);
 SAME(tern_pool_stats, started, 24);
 SAME(tern_pool_stats, canceled, 32);
-SAME(tern_pool_stats, threads_created, 40);
-SAME(tern_pool_stats, threads_exited, 48);
-SAME(tern_pool_stats, threads_failed, 56);
-SAME(tern_pool_stats, wakes, 64);
+SAME(tern_pool_stats, timed_out, 40);
+SAME(tern_pool_stats, threads_created, 48);
+SAME(tern_pool_stats, threads_exited, 56);
+SAME(tern_pool_stats, threads_failed, 64);
+SAME(tern_pool_stats, wakes, 72);
 #endif
 
 static void items_are_small(void)

@@ -82,7 +82,13 @@ static bool is_late(const struct tern_pool *p)
 {
 	uint64_t limit = tern__load(&p->run_ns) < SHARED_NS ? TRUST_NS : tern__wake_ns();
 
-	return tern__now_ns() - p->head->since_ns > limit;
+	return tern__now_ns() - tern__queue_oldest_ns(p) > limit;
+}
+
+bool tern__policy_is_too_old(const struct tern_pool *p, const struct tern_work *w)
+{
+	/* one that has no done could not be told */
+	return p->wait_ns != UINT64_MAX && w->done && tern__now_ns() - w->since_ns > p->wait_ns;
 }
 
 uint32_t tern__policy_backlog(const struct tern_pool *p)

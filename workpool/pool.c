@@ -26,10 +26,13 @@ static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *f
 
 	if (e)
 		return e;
-	if (o->threads_min == TERN_FOREVER || o->threads_max >= TERN_NONE)
+	if (o->wait_ms_max == TERN_NONE || o->threads_min == TERN_FOREVER ||
+	    o->threads_max >= TERN_NONE)
 		return -EINVAL;
 	o->threads_min = tern__option(o->threads_min, 1);
 	o->threads_max = tern__option(o->threads_max, max(max(4, o->threads_min), cpus));
+	o->queue_max = tern__option(o->queue_max, TERN_FOREVER);
+	o->wait_ms_max = tern__option(o->wait_ms_max, TERN_FOREVER);
 	o->idle_ms_max = tern__option(o->idle_ms_max, IDLE_MS);
 	if (!o->stack_size)
 		o->stack_size = max(STACK_SIZE, (uint32_t)sysconf(_SC_THREAD_STACK_MIN));
@@ -95,6 +98,8 @@ static int allocate(struct tern_pool **ret, const struct tern_pool_opts *o, uint
 	p->threads_min = o->threads_min;
 	p->threads_max = o->threads_max;
 	p->idle_ns = o->idle_ms_max == TERN_FOREVER ? UINT64_MAX : o->idle_ms_max * TERN__MS;
+	p->queue_max = o->queue_max;
+	p->wait_ns = o->wait_ms_max == TERN_FOREVER ? UINT64_MAX : o->wait_ms_max * TERN__MS;
 	p->spin_ns = tern__gap_option(o->spin_us_max);
 	p->stack_size = o->stack_size;
 	p->thread_start = o->thread_start;
@@ -189,6 +194,7 @@ static void close_pool(struct tern_pool *p, bool destroying)
 {
 	struct tern__summons summons;
 	struct tern__worker *w;
+	struct tern_post *waiters;
 	bool over;
 
 	tern__pool_hold(p);
@@ -197,8 +203,10 @@ static void close_pool(struct tern_pool *p, bool destroying)
 	tern__store(&p->closing, 1);
 	tern__queue_collect(p);
 	summons = tern__policy_summon(p, TERN__HASTE_NOW);
+	waiters = tern__room_close(p);
 	over = tern__pool_is_over(p);
 	tern__pool_unlock(p);
+	tern__room_tell(waiters);
 	tern__thread_summon(p, summons);
 	do {
 		tern__pool_lock(p);

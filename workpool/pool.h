@@ -8,6 +8,7 @@
  *	queue.c	  what waits in the pool, in order
  *	policy.c  who is woken or started when, who looks, who leaves: every number
  *	thread.c  one worker thread's life
+ *	room.c	  how much may wait, for those who ask
  *	retry.c	  what happens when no thread at all could be started
  *
  * Lock order: guard (work.c) before a pool's lock; nothing is taken inside a pool's lock. No
@@ -55,6 +56,7 @@ struct tern__worker {
 	struct tern__gap gap;	  /* since it ran out of work */
 	struct tern__trail trail; /* of items sent home */
 	uint32_t taken;		  /* counts items, to read the clock for some only */
+	bool too_old;		  /* the item taken is not to be run */
 };
 
 /*
@@ -85,6 +87,13 @@ struct tern__summons {
 	bool start;		     /* counted: start a thread */
 };
 
+/* Items of one priority, in order of arrival. */
+struct tern__list {
+	struct tern_work *head, *tail;
+};
+
+#define TERN__RANKS (TERN_LOW + 1)
+
 struct tern_pool {
 	/* read by submitters and lookers at every item, written when a worker sleeps or wakes */
 	TERN__LINE uint32_t awake; /* workers that will look for work before they sleep */
@@ -94,6 +103,8 @@ struct tern_pool {
 	uint32_t cpus;
 	uint32_t threads_min, threads_max;
 	uint64_t idle_ns, spin_ns; /* spin_ns: see gap.h */
+	uint32_t queue_max;	   /* see room.c; TERN_FOREVER: no bound */
+	uint64_t wait_ns;	   /* items that waited longer are not run */
 	size_t stack_size;
 	cpu_set_t *affinity; /* in an allocation of its own; NULL: none */
 	size_t affinity_size;
@@ -107,13 +118,16 @@ struct tern_pool {
 	TERN__LINE uint32_t searching;
 
 	TERN__LINE pthread_mutex_t lock;
-	struct tern_work *head, *tail;
-	uint32_t waiting;  /* in the queue; read without the lock by lookers */
-	uint64_t came_ns;  /* when the last items came, together ... */
-	uint64_t apart_ns; /* ... and how long after those before */
-	uint32_t arriving; /* claimed or started, and not here yet */
-	bool owed;	   /* somebody left a wake to the next who takes an item */
-	uint32_t threads;  /* being started, serving or leaving */
+	struct tern__list queue[TERN__RANKS]; /* see queue.c */
+	struct tern_post *room_waiters;	      /* by node.next */
+	uint32_t picks;			      /* from the queue so far */
+	uint32_t waiting;		      /* in the queue; read without the lock by lookers */
+	uint64_t came_ns;		      /* when the last items came, together ... */
+	uint64_t apart_ns;		      /* ... and how long after those before */
+	uint32_t unstarted; /* items submitted, neither started nor cancelled; only with a bound */
+	uint32_t arriving;  /* claimed or started, and not here yet */
+	bool owed;	    /* somebody left a wake to the next who takes an item */
+	uint32_t threads;   /* being started, serving or leaving */
 	uint32_t leaving;
 	uint32_t idle;
 	uint32_t threads_peak;
@@ -155,6 +169,9 @@ bool tern__pool_is_over(struct tern_pool *pool);
 void tern__pool_end(struct tern_pool *pool);
 
 /* work.c */
+/* [any] What tern_pool_submit does, for an item that room.c has counted already. */
+void tern__work_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work,
+		       const char *call);
 /* Waits until no cancel that may have found its way to a pool before its end is still on it. */
 void tern__work_guard(void);
 /* The item that is on its way home by this node; NULL: the node is of another kind. */
@@ -167,9 +184,27 @@ struct tern__port *tern__port_of(struct tern_loop *loop, struct tern_pool *pool)
 void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
 		     size_t n);
 
+/* room.c */
+/* [any] n items have been submitted. */
+void tern__room_enter(struct tern_pool *pool, size_t n);
+/* [lock held] One is started or cancelled. Returns whom to tell, after unlocking. */
+struct tern_post *tern__room_leave(struct tern_pool *pool);
+/* [lock held] The last put: nobody needs to wait any more. Returns whom to tell. */
+struct tern_post *tern__room_close(struct tern_pool *pool);
+/* [no lock] */
+void tern__room_tell(struct tern_post *posts);
+
 /* queue.c: all with the lock held */
 void tern__queue_append(struct tern_pool *pool, struct tern_work *work, uint64_t now_ns);
 void tern__queue_unlink(struct tern_pool *pool, struct tern_work *work);
+/* Takes the next to start; NULL: none waits. */
+struct tern_work *tern__queue_pick(struct tern_pool *pool);
+/* Since when the one that has waited longest waits; only while one does. */
+uint64_t tern__queue_oldest_ns(const struct tern_pool *pool);
+/* The first item that is(item, arg); NULL: there is none. */
+struct tern_work *tern__queue_find(const struct tern_pool *pool,
+				   bool (*is)(const struct tern_work *item, const void *arg),
+				   const void *arg);
 /* Brings in what lies in the outboxes. */
 void tern__queue_collect(struct tern_pool *pool);
 
@@ -186,6 +221,8 @@ enum tern__haste {
 
 /* [lock held] Whether somebody must come for what waits, and who. */
 struct tern__summons tern__policy_summon(struct tern_pool *pool, enum tern__haste haste);
+/* [lock held] Whether an item that is about to start has waited for longer than it may. */
+bool tern__policy_is_too_old(const struct tern_pool *pool, const struct tern_work *work);
 /* [lock held] The same, asked by a worker that has just taken an item. */
 struct tern__summons tern__policy_taken(struct tern__worker *worker);
 /* [lock held] Whether nobody needs to look after what waits again. */

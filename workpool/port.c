@@ -90,6 +90,11 @@ static uint32_t backlog(struct tern__rider *rider)
 	return tern__policy_backlog(port_of_rider(rider)->pool);
 }
 
+static bool is_at_home(const struct tern_work *w, const void *loop)
+{
+	return w->node.home == loop;
+}
+
 static const void *find_item(struct tern__rider *rider)
 {
 	struct tern__port *port = port_of_rider(rider);
@@ -100,9 +105,8 @@ static const void *find_item(struct tern__rider *rider)
 		found = tern__work_of_delivery(n);
 	tern__pool_lock(p);
 	tern__queue_collect(p);
-	for (struct tern_node *n = p->head ? &p->head->node : NULL; n && !found; n = n->next)
-		if (n->home == port->loop)
-			found = tern_container_of(n, struct tern_work, node);
+	if (!found)
+		found = tern__queue_find(p, is_at_home, port->loop);
 	for (struct tern__worker *w = p->workers; w && !found; w = w->next)
 		if (w->current_home == port->loop)
 			found = tern__load(&w->current);

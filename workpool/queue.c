@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What waits in a pool, in order of arrival: a doubly linked list under the pool's lock, so that a
- * cancelled item leaves it at once. The links are node.next and node.prev of the items.
+ * What waits in a pool: for each priority a doubly linked list in order of arrival, under the
+ * pool's lock, so that a cancelled item leaves it at once. The links are node.next and node.prev of
+ * the items; `rank` says in which list an item is, whatever becomes of its public `priority`.
+ *
+ * The most urgent goes first, but for some picks of every 16, by which the others move on too.
  */
 #include "pool.h"
+
+static const uint8_t urgency[TERN__RANKS] = {TERN_HIGH, TERN_NORMAL, TERN_LOW};
+
+/* Whose turn it is, if such an item waits: three times NORMAL and once LOW. */
+static const uint8_t turns[16] = {
+	[3] = TERN_NORMAL + 1,
+	[7] = TERN_NORMAL + 1,
+	[11] = TERN_NORMAL + 1,
+	[15] = TERN_LOW + 1,
+};
 
 static struct tern_work *work_of(struct tern_node *node)
 {
@@ -12,34 +25,70 @@ static struct tern_work *work_of(struct tern_node *node)
 
 void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_ns)
 {
+	struct tern__list *list = &p->queue[w->rank];
+
 	w->since_ns = now_ns;
 	if (now_ns != p->came_ns) {
 		p->apart_ns = now_ns - p->came_ns;
 		p->came_ns = now_ns;
 	}
 	w->node.next = NULL;
-	w->node.prev = p->tail ? &p->tail->node : NULL;
-	if (p->tail)
-		p->tail->node.next = &w->node;
+	w->node.prev = list->tail ? &list->tail->node : NULL;
+	if (list->tail)
+		list->tail->node.next = &w->node;
 	else
-		p->head = w;
-	p->tail = w;
+		list->head = w;
+	list->tail = w;
 	tern__bump(&p->waiting, 1u);
 }
 
 void tern__queue_unlink(struct tern_pool *p, struct tern_work *w)
 {
+	struct tern__list *list = &p->queue[w->rank];
 	struct tern_work *next = work_of(w->node.next);
 
 	if (w->node.prev)
 		w->node.prev->next = w->node.next;
 	else
-		p->head = next;
+		list->head = next;
 	if (next)
 		next->node.prev = w->node.prev;
 	else
-		p->tail = work_of(w->node.prev);
+		list->tail = work_of(w->node.prev);
 	tern__bump(&p->waiting, -1u);
+}
+
+struct tern_work *tern__queue_pick(struct tern_pool *p)
+{
+	uint8_t turn = turns[p->picks++ % 16];
+	struct tern_work *w = turn ? p->queue[turn - 1].head : NULL;
+
+	for (size_t i = 0; i < TERN__RANKS && !w; i++)
+		w = p->queue[urgency[i]].head;
+	if (w)
+		tern__queue_unlink(p, w);
+	return w;
+}
+
+uint64_t tern__queue_oldest_ns(const struct tern_pool *p)
+{
+	uint64_t oldest = UINT64_MAX;
+
+	for (size_t i = 0; i < TERN__RANKS; i++)
+		if (p->queue[i].head && p->queue[i].head->since_ns < oldest)
+			oldest = p->queue[i].head->since_ns;
+	return oldest;
+}
+
+struct tern_work *tern__queue_find(const struct tern_pool *p,
+				   bool (*is)(const struct tern_work *item, const void *arg),
+				   const void *arg)
+{
+	for (size_t i = 0; i < TERN__RANKS; i++)
+		for (struct tern_work *w = p->queue[i].head; w; w = work_of(w->node.next))
+			if (is(w, arg))
+				return w;
+	return NULL;
 }
 
 void tern__queue_collect(struct tern_pool *p)

@@ -125,19 +125,22 @@ void tern__retry_init(struct tern_pool *p)
 	tern_timer_init(&p->retry.timer, on_timer);
 }
 
+/* A loop with an item out is one that runs, or soon will. */
+static bool has_other_home(const struct tern_work *w, const void *but)
+{
+	return w->node.home && w->node.home != but;
+}
+
 struct tern_loop *tern__retry_begin(struct tern_pool *p, const struct tern_loop *but)
 {
-	struct tern_node *node = p->head ? &p->head->node : NULL;
+	struct tern_work *w = p->retry.home ? NULL : tern__queue_find(p, has_other_home, but);
 
-	/* a loop with an item out is one that runs, or soon will */
-	while (node && (!node->home || node->home == but))
-		node = node->next;
-	if (!node || p->retry.home)
+	if (!w)
 		return NULL;
-	p->retry.home = node->home;
+	p->retry.home = w->node.home;
 	tern__pool_hold(p);
-	tern__loop_pin(node->home);
-	return node->home;
+	tern__loop_pin(w->node.home);
+	return w->node.home;
 }
 
 void tern__retry_post(struct tern_pool *p, struct tern_loop *home)

@@ -29,25 +29,30 @@ struct tern__worker *tern__self(void)
 static struct tern_work *take(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
+	struct tern_post *waiters = NULL;
 	struct tern__summons summons;
 	struct tern_work *work;
 
 	if (!tern__queue_looks_filled(p))
 		return NULL;
 	tern__pool_lock(p);
-	if (!p->head)
+	if (!p->waiting)
 		tern__queue_collect(p);
-	work = p->head;
+	work = tern__queue_pick(p);
 	if (work) {
-		tern__queue_unlink(p, work);
 		tern__store_release(&work->state, TERN__STARTED);
 		tern__store(&w->current, work);
 		w->current_home = work->node.home;
+		w->too_old = tern__policy_is_too_old(p, work);
 		TERN__COUNT(p, started);
+		if (w->too_old)
+			TERN__COUNT(p, timed_out);
+		waiters = tern__room_leave(p);
 	}
 	summons = tern__policy_taken(w);
 	tern__pool_unlock(p);
 	tern__thread_summon(p, summons);
+	tern__room_tell(waiters);
 	return work;
 }
 
@@ -90,8 +95,9 @@ static void run(struct tern__worker *w, struct tern_work *work)
 		call(w, fn, work);
 		return;
 	}
-	call(w, work->run, work);
-	work->status = 0;
+	if (!w->too_old)
+		call(w, work->run, work);
+	work->status = w->too_old ? -ETIMEDOUT : 0;
 	tern__store(&w->current, NULL);
 	tern__trail_join(&w->trail, &work->node);
 	tern__loop_bring(home, &work->node);
@@ -139,7 +145,7 @@ static bool settle(struct tern__worker *w)
 	tern__pool_lock(p);
 	tern__sub_seq(&p->awake, 1); /* S1, see port.c */
 	tern__queue_collect(p);
-	if (p->head) {
+	if (p->waiting) {
 		tern__add_seq(&p->awake, 1);
 		stay = true;
 	} else if (p->closing) {

@@ -40,7 +40,7 @@ const struct tern_work *tern__work_of_delivery(const struct tern_node *node)
 static void deliver_inline(struct tern_node *node)
 {
 	struct tern_work *w = tern_container_of(node, struct tern_work, node);
-	uint32_t queued = TERN__QUEUED;
+	uint8_t queued = TERN__QUEUED;
 
 	tern__loop_completed(node->home);
 	if (!w->done) {
@@ -66,9 +66,13 @@ static void enter(struct tern_pool *p, struct tern_loop *home, struct tern_work 
 	if (tern__load(&w->state) != TERN__IDLE)
 		tern__fatal(call, "work %p is submitted already, or was not initialised",
 			    (void *)w);
+	if (w->priority > TERN_LOW)
+		tern__fatal(call, "work %p has priority %u", (void *)w, w->priority);
 	if (!home && (w->done || !p))
 		tern__fatal(call, "work %p has no home to complete on", (void *)w);
 	w->status = 0;
+	w->rank = w->priority;
+	tern__store(&w->canceled, 0);
 	w->pool = p;
 	w->node.home = w->done || !p ? home : NULL;
 	w->node.deliver = p ? deliver : deliver_inline;
@@ -142,9 +146,9 @@ static void submit_inline(struct tern_loop *home, struct tern_work *w, bool mine
 	give_to_loop(home, &w->node, mine);
 }
 
-void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
+void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
+		       const char *call)
 {
-	static const char call[] = "tern_pool_submit";
 	bool mine = home && tern__loop_is_mine(home);
 	struct tern__port *port;
 
@@ -166,6 +170,13 @@ void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_w
 	tern__port_push(port, &w->node, &w->node, 1);
 }
 
+void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
+{
+	if (p)
+		tern__room_enter(p, 1);
+	tern__work_submit(p, home, w, "tern_pool_submit");
+}
+
 void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 			   struct tern_work *const work[], size_t n)
 {
@@ -185,6 +196,7 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 			submit_inline(home, work[i], mine);
 		return;
 	}
+	tern__room_enter(p, n);
 	if (homed)
 		tern__loop_submitted(home, homed, mine);
 	all_homed = homed == n;
@@ -228,18 +240,36 @@ static struct tern_pool *hold_pool_of_queued(struct tern_work *w)
 	return p;
 }
 
+/* It may be running; only one with done is still here then. */
+static void ask_to_stop(struct tern_work *w)
+{
+	if (w->done)
+		tern__store(&w->canceled, 1);
+}
+
+bool tern_work_canceled(void)
+{
+	struct tern__worker *self = tern__self();
+
+	/* an item without done may be gone */
+	return self && self->current_home && tern__load(&self->current->canceled);
+}
+
 bool tern_work_cancel(struct tern_work *w)
 {
-	uint32_t queued = TERN__QUEUED;
+	uint8_t queued = TERN__QUEUED;
 	struct tern_loop *home = w->node.home;
+	struct tern_post *waiters = NULL;
 	struct tern_pool *p;
 	bool won, over;
 
 	if (!w->pool) /* its loop delivers it in any case */
 		return w->done && tern__cas_seq(&w->state, &queued, TERN__STARTED);
 	p = hold_pool_of_queued(w);
-	if (!p)
+	if (!p) {
+		ask_to_stop(w);
 		return false;
+	}
 	tern__pool_lock(p);
 	tern__queue_collect(p);
 	won = tern__load(&w->state) == TERN__QUEUED;
@@ -247,9 +277,13 @@ bool tern_work_cancel(struct tern_work *w)
 		tern__queue_unlink(p, w);
 		tern__store_release(&w->state, w->done ? TERN__STARTED : TERN__IDLE);
 		TERN__COUNT(p, canceled);
+		waiters = tern__room_leave(p);
 	}
 	over = tern__pool_is_over(p);
 	tern__pool_unlock(p);
+	tern__room_tell(waiters);
+	if (!won)
+		ask_to_stop(w);
 	if (won && w->done) {
 		w->status = -ECANCELED;
 		give_to_loop(home, &w->node, tern__loop_is_mine(home));

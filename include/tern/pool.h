@@ -18,6 +18,14 @@ extern "C" {
 struct tern_work;
 typedef void tern_work_fn(struct tern_work *work);
 
+/* Which of the waiting items start first. Of 16 that start, one is TERN_LOW and three are
+ * TERN_NORMAL where such wait, so that none waits for ever. */
+enum tern_priority {
+	TERN_NORMAL,
+	TERN_HIGH,
+	TERN_LOW,
+};
+
 /*
  * One piece of work: at most 80 bytes, embedded wherever you like. It is yours; tern's from submit
  * until done is entered, which may free it or submit it again.
@@ -26,8 +34,11 @@ struct tern_work {
 	tern_work_fn *run;  /* [worker] may block */
 	tern_work_fn *done; /* [loop] exactly once; NULL: see tern_pool_submit */
 	void *user;
-	int status;	/* in done: 0, or -ECANCELED if run was never entered */
-	uint32_t state; /* private, like all below */
+	int status;	  /* in done: 0; if run was never entered -ECANCELED or -ETIMEDOUT */
+	uint8_t priority; /* enum tern_priority, as submit finds it */
+	uint8_t state;	  /* private, like all below */
+	uint8_t rank;
+	uint8_t canceled;
 	struct tern_node node;
 	struct tern_pool *pool;
 	uint64_t since_ns;
@@ -42,6 +53,10 @@ struct tern_pool_opts {
 	uint32_t spin_us_max; /* how long an idle worker looks before it sleeps, if that pays;
 				 0: as long as two wakes take, measured; TERN_NONE; at most
 				 1000 */
+	uint32_t wait_ms_max; /* an item with done that waited for longer is not run, and completes
+				 with -ETIMEDOUT; 0: TERN_FOREVER */
+	uint32_t queue_max;   /* how many items may wait before tern_pool_try_submit refuses; 0:
+				 TERN_FOREVER; TERN_NONE */
 	const char *name;     /* copied; threads are "name/3"; NULL: "tern" */
 	size_t stack_size;    /* bytes; 0: 256 KiB */
 	const void *affinity; /* a cpu_set_t, copied; NULL: none */
@@ -62,10 +77,10 @@ struct tern_pool_opts {
 
 /*
  * [any] Makes a pool with threads_min threads running (with TERN_NONE: one). opts may be NULL.
- * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a spin or stack size out
- * of range, or an affinity that no CPU matches; -E2BIG for options from a newer library; -ENOMEM or
- * -EAGAIN when memory or threads are not to be had. On failure *ret is untouched and nothing stays
- * behind.
+ * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a spin, wait or stack
+ * size out of range, or an affinity that no CPU matches; -E2BIG for options from a newer library;
+ * -ENOMEM or -EAGAIN when memory or threads are not to be had. On failure *ret is untouched and
+ * nothing stays behind.
  */
 int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts);
 
@@ -98,8 +113,9 @@ void tern_work_init(struct tern_work *work, tern_work_fn *run, tern_work_fn *don
  * pool NULL: run is entered on home's thread too, from its loop, then done, in order of submission;
  * what is submitted meanwhile waits for the next round.
  *
- * Items of one pool start in order of submission by one thread, and finish in no promised order.
- * Fatal: an item that is already submitted or was not initialised, done without home, pool NULL
+ * Items of one pool and priority start in order of submission by one thread, and finish in no
+ * promised order. Fatal: an item that is already submitted or was not initialised, a priority that
+ * is none, done without home, pool NULL
  * without home, a pool after its last put.
  */
 void tern_pool_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work);
@@ -109,14 +125,35 @@ void tern_pool_submit_many(struct tern_pool *pool, struct tern_loop *home,
 			   struct tern_work *const work[], size_t n);
 
 /*
+ * [any] The same as tern_pool_submit, unless queue_max items or more were submitted to the pool, by
+ * whichever call, and neither started nor cancelled. Returns 0; -EAGAIN when there are so many,
+ * -EINVAL for a priority that is none: then nothing has happened and the item is still yours.
+ */
+int tern_pool_try_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work);
+
+/*
+ * [any] Has post->fn run once on home's thread, from the loop, when fewer than queue_max items wait
+ * or the pool is put for the last time; at once when that is so already. Others may be faster: who
+ * is refused again asks again. The post is tern's until fn is entered, and keeps home alive as an
+ * item does. Fatal if it is already on its way.
+ */
+void tern_pool_notify_room(struct tern_pool *pool, struct tern_loop *home, struct tern_post *post);
+
+/*
  * [any, after submit has returned, while done has not been entered; for an item without done, while
  * run has not] Takes an item
  * back that no worker has started. True, for the one call that did it: run will not be entered, and
  * done comes with -ECANCELED at once, even when every worker is busy; an item without done is yours
  * on return. False: too late, all goes its normal way; always so for an item without done that was
- * submitted to no pool.
+ * submitted to no pool. A running item can then hear of it by tern_work_canceled().
  */
 bool tern_work_cancel(struct tern_work *work);
+
+/*
+ * [worker] Whether somebody has called tern_work_cancel for the item that this thread is running,
+ * which must have a done: for long items that can stop half way. False on other threads.
+ */
+bool tern_work_canceled(void);
 
 /* [any, while submitted; in done] The loop the item comes home to; NULL: none. */
 struct tern_loop *tern_work_home(const struct tern_work *work);
@@ -131,6 +168,7 @@ struct tern_pool_stats {
 				     included */
 	uint64_t started;	  /* items taken by workers so far */
 	uint64_t canceled;	  /* items cancelled so far */
+	uint64_t timed_out;	  /* items not run because they had waited too long, so far */
 	uint64_t threads_created; /* threads started so far */
 	uint64_t threads_exited;
 	uint64_t threads_failed; /* threads that could not be started so far */
