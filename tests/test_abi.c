@@ -24,7 +24,7 @@ SAME(tern_work, status, 24);
 SAME(tern_work, priority, 28);
 SAME(tern_work, state, 29);
 SAME(tern_work, node, 32);
-SAME(tern_work, pool, 64);
+SAME(tern_work, owner, 64);
 SAME(tern_work, since_ns, 72);
 
 _Static_assert(sizeof(struct tern_post) == 48, "post");

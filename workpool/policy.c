@@ -87,8 +87,11 @@ static bool is_late(const struct tern_pool *p)
 
 bool tern__policy_is_too_old(const struct tern_pool *p, const struct tern_work *w)
 {
+	const struct tern_lane *lane = tern__lane_of(w);
+	uint64_t limit = lane && lane->wait_ns != TERN__WAIT_POOL ? lane->wait_ns : p->wait_ns;
+
 	/* one that has no done could not be told */
-	return p->wait_ns != UINT64_MAX && w->done && tern__now_ns() - w->since_ns > p->wait_ns;
+	return limit != UINT64_MAX && w->done && tern__now_ns() - w->since_ns > limit;
 }
 
 uint32_t tern__policy_backlog(const struct tern_pool *p)

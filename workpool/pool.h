@@ -8,6 +8,7 @@
  *	queue.c	  what waits in the pool, in order
  *	policy.c  who is woken or started when, who looks, who leaves: every number
  *	thread.c  one worker thread's life
+ *	lane.c	  kinds of work with a cap of their own
  *	room.c	  how much may wait, for those who ask
  *	retry.c	  what happens when no thread at all could be started
  *
@@ -57,6 +58,7 @@ struct tern__worker {
 	struct tern__trail trail; /* of items sent home */
 	uint32_t taken;		  /* counts items, to read the clock for some only */
 	bool too_old;		  /* the item taken is not to be run */
+	struct tern_lane *lane;	  /* of that item; NULL: none */
 };
 
 /*
@@ -94,6 +96,36 @@ struct tern__list {
 
 #define TERN__RANKS (TERN_LOW + 1)
 
+struct tern__queue {
+	struct tern__list lists[TERN__RANKS];
+	uint32_t picks; /* so far */
+};
+
+/* See lane.c. All but refs and what is constant under the pool's lock. */
+struct tern_lane {
+	struct tern_lane *next; /* of the pool */
+	struct tern_pool *pool;
+	struct tern__queue held;
+	uint32_t entered; /* of its items: in the pool's queue, or running */
+	uint32_t running_max;
+	uint64_t wait_ns; /* TERN__WAIT_POOL: as the pool says */
+	uint32_t refs;
+};
+
+#define TERN__WAIT_POOL 0
+
+/* Of an item, from submit until it is over: its priority then, and how owner is to be read. */
+enum tern__where {
+	TERN__RANK = 3,	 /* mask */
+	TERN__LANED = 4, /* owner is its lane, else its pool */
+	TERN__HELD = 8,	 /* it waits with the lane, not yet with the pool; lock */
+};
+
+static inline struct tern_lane *tern__lane_of(const struct tern_work *work)
+{
+	return tern__load(&work->where) & TERN__LANED ? work->owner : NULL;
+}
+
 struct tern_pool {
 	/* read by submitters and lookers at every item, written when a worker sleeps or wakes */
 	TERN__LINE uint32_t awake; /* workers that will look for work before they sleep */
@@ -118,12 +150,13 @@ struct tern_pool {
 	TERN__LINE uint32_t searching;
 
 	TERN__LINE pthread_mutex_t lock;
-	struct tern__list queue[TERN__RANKS]; /* see queue.c */
-	struct tern_post *room_waiters;	      /* by node.next */
-	uint32_t picks;			      /* from the queue so far */
-	uint32_t waiting;		      /* in the queue; read without the lock by lookers */
-	uint64_t came_ns;		      /* when the last items came, together ... */
-	uint64_t apart_ns;		      /* ... and how long after those before */
+	struct tern__queue queue; /* see queue.c */
+	struct tern_lane *lanes;
+	struct tern_post *room_waiters; /* by node.next */
+	uint32_t picks;			/* from the queue so far */
+	uint32_t waiting;		/* in the queue; read without the lock by lookers */
+	uint64_t came_ns;		/* when the last items came, together ... */
+	uint64_t apart_ns;		/* ... and how long after those before */
 	uint32_t unstarted; /* items submitted, neither started nor cancelled; only with a bound */
 	uint32_t arriving;  /* claimed or started, and not here yet */
 	bool owed;	    /* somebody left a wake to the next who takes an item */
@@ -184,6 +217,13 @@ struct tern__port *tern__port_of(struct tern_loop *loop, struct tern_pool *pool)
 void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
 		     size_t n);
 
+/* lane.c */
+/* [lock held] One of its items is over, or was cancelled after it had entered: the next enters. */
+void tern__lane_leave(struct tern_lane *lane);
+/* [any, no lock] Before a submit; then, when the item is over. */
+void tern__lane_hold(struct tern_lane *lane);
+void tern__lane_drop(struct tern_lane *lane);
+
 /* room.c */
 /* [any] n items have been submitted. */
 void tern__room_enter(struct tern_pool *pool, size_t n);
@@ -197,6 +237,8 @@ void tern__room_tell(struct tern_post *posts);
 /* queue.c: all with the lock held */
 void tern__queue_append(struct tern_pool *pool, struct tern_work *work, uint64_t now_ns);
 void tern__queue_unlink(struct tern_pool *pool, struct tern_work *work);
+/* Has the next that the lane holds enter. */
+void tern__queue_admit(struct tern_pool *pool, struct tern_lane *lane);
 /* Takes the next to start; NULL: none waits. */
 struct tern_work *tern__queue_pick(struct tern_pool *pool);
 /* Since when the one that has waited longest waits; only while one does. */

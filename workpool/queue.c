@@ -2,7 +2,7 @@
 /*
  * What waits in a pool: for each priority a doubly linked list in order of arrival, under the
  * pool's lock, so that a cancelled item leaves it at once. The links are node.next and node.prev of
- * the items; `rank` says in which list an item is, whatever becomes of its public `priority`.
+ * the items; `where` says in which list an item is, whatever becomes of its public `priority`.
  *
  * The most urgent goes first, but for some picks of every 16, by which the others move on too.
  */
@@ -23,15 +23,10 @@ static struct tern_work *work_of(struct tern_node *node)
 	return node ? tern_container_of(node, struct tern_work, node) : NULL;
 }
 
-void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_ns)
+static void append(struct tern__queue *queue, struct tern_work *w)
 {
-	struct tern__list *list = &p->queue[w->rank];
+	struct tern__list *list = &queue->lists[w->where & TERN__RANK];
 
-	w->since_ns = now_ns;
-	if (now_ns != p->came_ns) {
-		p->apart_ns = now_ns - p->came_ns;
-		p->came_ns = now_ns;
-	}
 	w->node.next = NULL;
 	w->node.prev = list->tail ? &list->tail->node : NULL;
 	if (list->tail)
@@ -39,12 +34,11 @@ void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_n
 	else
 		list->head = w;
 	list->tail = w;
-	tern__bump(&p->waiting, 1u);
 }
 
-void tern__queue_unlink(struct tern_pool *p, struct tern_work *w)
+static void unlink_from(struct tern__queue *queue, struct tern_work *w)
 {
-	struct tern__list *list = &p->queue[w->rank];
+	struct tern__list *list = &queue->lists[w->where & TERN__RANK];
 	struct tern_work *next = work_of(w->node.next);
 
 	if (w->node.prev)
@@ -55,18 +49,70 @@ void tern__queue_unlink(struct tern_pool *p, struct tern_work *w)
 		next->node.prev = w->node.prev;
 	else
 		list->tail = work_of(w->node.prev);
+}
+
+static struct tern_work *pick(struct tern__queue *queue)
+{
+	uint8_t turn = turns[queue->picks++ % 16];
+	struct tern_work *w = turn ? queue->lists[turn - 1].head : NULL;
+
+	for (size_t i = 0; i < TERN__RANKS && !w; i++)
+		w = queue->lists[urgency[i]].head;
+	if (w)
+		unlink_from(queue, w);
+	return w;
+}
+
+void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_ns)
+{
+	struct tern_lane *lane = tern__lane_of(w);
+
+	w->since_ns = now_ns;
+	if (now_ns != p->came_ns) {
+		p->apart_ns = now_ns - p->came_ns;
+		p->came_ns = now_ns;
+	}
+	if (lane && lane->entered >= lane->running_max) {
+		tern__store(&w->where, w->where | TERN__HELD);
+		append(&lane->held, w);
+		return;
+	}
+	if (lane)
+		lane->entered++;
+	append(&p->queue, w);
+	tern__bump(&p->waiting, 1u);
+}
+
+void tern__queue_admit(struct tern_pool *p, struct tern_lane *lane)
+{
+	struct tern_work *w = pick(&lane->held);
+
+	if (!w)
+		return;
+	lane->entered++;
+	tern__store(&w->where, w->where & ~TERN__HELD);
+	append(&p->queue, w);
+	tern__bump(&p->waiting, 1u);
+}
+
+void tern__queue_unlink(struct tern_pool *p, struct tern_work *w)
+{
+	if (w->where & TERN__HELD) {
+		unlink_from(&tern__lane_of(w)->held, w);
+		return;
+	}
+	unlink_from(&p->queue, w);
 	tern__bump(&p->waiting, -1u);
+	if (tern__lane_of(w))
+		tern__lane_leave(tern__lane_of(w));
 }
 
 struct tern_work *tern__queue_pick(struct tern_pool *p)
 {
-	uint8_t turn = turns[p->picks++ % 16];
-	struct tern_work *w = turn ? p->queue[turn - 1].head : NULL;
+	struct tern_work *w = pick(&p->queue);
 
-	for (size_t i = 0; i < TERN__RANKS && !w; i++)
-		w = p->queue[urgency[i]].head;
 	if (w)
-		tern__queue_unlink(p, w);
+		tern__bump(&p->waiting, -1u);
 	return w;
 }
 
@@ -75,20 +121,31 @@ uint64_t tern__queue_oldest_ns(const struct tern_pool *p)
 	uint64_t oldest = UINT64_MAX;
 
 	for (size_t i = 0; i < TERN__RANKS; i++)
-		if (p->queue[i].head && p->queue[i].head->since_ns < oldest)
-			oldest = p->queue[i].head->since_ns;
+		if (p->queue.lists[i].head && p->queue.lists[i].head->since_ns < oldest)
+			oldest = p->queue.lists[i].head->since_ns;
 	return oldest;
+}
+
+static struct tern_work *find(const struct tern__queue *queue,
+			      bool (*is)(const struct tern_work *item, const void *arg),
+			      const void *arg)
+{
+	for (size_t i = 0; i < TERN__RANKS; i++)
+		for (struct tern_work *w = queue->lists[i].head; w; w = work_of(w->node.next))
+			if (is(w, arg))
+				return w;
+	return NULL;
 }
 
 struct tern_work *tern__queue_find(const struct tern_pool *p,
 				   bool (*is)(const struct tern_work *item, const void *arg),
 				   const void *arg)
 {
-	for (size_t i = 0; i < TERN__RANKS; i++)
-		for (struct tern_work *w = p->queue[i].head; w; w = work_of(w->node.next))
-			if (is(w, arg))
-				return w;
-	return NULL;
+	struct tern_work *found = find(&p->queue, is, arg);
+
+	for (struct tern_lane *lane = p->lanes; lane && !found; lane = lane->next)
+		found = find(&lane->held, is, arg);
+	return found;
 }
 
 void tern__queue_collect(struct tern_pool *p)

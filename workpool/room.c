@@ -115,7 +115,9 @@ static bool is_full(struct tern_pool *p)
 
 int tern_pool_try_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
 {
-	if (w->priority > TERN_LOW)
+	const struct tern_lane *lane = tern__lane_of(w);
+
+	if (w->priority > TERN_LOW || (lane && lane->pool != p))
 		return -EINVAL;
 	if (p && is_full(p))
 		return -EAGAIN;

@@ -43,6 +43,7 @@ static struct tern_work *take(struct tern__worker *w)
 		tern__store_release(&work->state, TERN__STARTED);
 		tern__store(&w->current, work);
 		w->current_home = work->node.home;
+		w->lane = tern__lane_of(work);
 		w->too_old = tern__policy_is_too_old(p, work);
 		TERN__COUNT(p, started);
 		if (w->too_old)
@@ -81,6 +82,19 @@ static void call(struct tern__worker *w, tern_work_fn *fn, struct tern_work *wor
 	tern__policy_timed(w->pool, tern__now_ns() - start);
 }
 
+/* Before the item goes home, where its lane and pool may be given back. */
+static void leave_lane(struct tern__worker *w)
+{
+	struct tern_pool *p = w->pool;
+
+	if (!w->lane)
+		return;
+	tern__pool_lock(p);
+	tern__lane_leave(w->lane);
+	tern__pool_unlock(p);
+	tern__lane_drop(w->lane);
+}
+
 static void run(struct tern__worker *w, struct tern_work *work)
 {
 	struct tern_loop *home = work->node.home;
@@ -93,11 +107,13 @@ static void run(struct tern__worker *w, struct tern_work *work)
 
 		tern__store_release(&work->state, TERN__IDLE);
 		call(w, fn, work);
+		leave_lane(w);
 		return;
 	}
 	if (!w->too_old)
 		call(w, work->run, work);
 	work->status = w->too_old ? -ETIMEDOUT : 0;
+	leave_lane(w);
 	tern__store(&w->current, NULL);
 	tern__trail_join(&w->trail, &work->node);
 	tern__loop_bring(home, &work->node);

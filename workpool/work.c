@@ -71,9 +71,15 @@ static void enter(struct tern_pool *p, struct tern_loop *home, struct tern_work 
 	if (!home && (w->done || !p))
 		tern__fatal(call, "work %p has no home to complete on", (void *)w);
 	w->status = 0;
-	w->rank = w->priority;
+	w->where = (w->where & TERN__LANED) | w->priority;
 	tern__store(&w->canceled, 0);
-	w->pool = p;
+	if (!(w->where & TERN__LANED)) {
+		w->owner = p;
+	} else {
+		if (tern__lane_of(w)->pool != p)
+			tern__fatal(call, "work %p has a lane of another pool", (void *)w);
+		tern__lane_hold(tern__lane_of(w));
+	}
 	w->node.home = w->done || !p ? home : NULL;
 	w->node.deliver = p ? deliver : deliver_inline;
 	tern__store_release(&w->state, TERN__QUEUED);
@@ -233,7 +239,7 @@ static struct tern_pool *hold_pool_of_queued(struct tern_work *w)
 
 	pthread_rwlock_rdlock(&guard);
 	if (tern__load_acquire(&w->state) == TERN__QUEUED) {
-		p = w->pool;
+		p = tern__lane_of(w) ? tern__lane_of(w)->pool : w->owner;
 		tern__pool_hold(p);
 	}
 	pthread_rwlock_unlock(&guard);
@@ -260,10 +266,11 @@ bool tern_work_cancel(struct tern_work *w)
 	uint8_t queued = TERN__QUEUED;
 	struct tern_loop *home = w->node.home;
 	struct tern_post *waiters = NULL;
+	struct tern_lane *lane = NULL;
 	struct tern_pool *p;
 	bool won, over;
 
-	if (!w->pool) /* its loop delivers it in any case */
+	if (!w->owner) /* its loop delivers it in any case */
 		return w->done && tern__cas_seq(&w->state, &queued, TERN__STARTED);
 	p = hold_pool_of_queued(w);
 	if (!p) {
@@ -274,6 +281,7 @@ bool tern_work_cancel(struct tern_work *w)
 	tern__queue_collect(p);
 	won = tern__load(&w->state) == TERN__QUEUED;
 	if (won) {
+		lane = tern__lane_of(w);
 		tern__queue_unlink(p, w);
 		tern__store_release(&w->state, w->done ? TERN__STARTED : TERN__IDLE);
 		TERN__COUNT(p, canceled);
@@ -282,6 +290,9 @@ bool tern_work_cancel(struct tern_work *w)
 	over = tern__pool_is_over(p);
 	tern__pool_unlock(p);
 	tern__room_tell(waiters);
+	/* before the item comes home, where its lane and pool may be given back */
+	if (lane)
+		tern__lane_drop(lane);
 	if (!won)
 		ask_to_stop(w);
 	if (won && w->done) {

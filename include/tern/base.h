@@ -38,6 +38,7 @@ extern "C" {
 
 struct tern_loop;
 struct tern_pool;
+struct tern_lane;
 
 /* Private: how an item comes home. Part of public structs only so that they need no allocation. */
 struct tern_node {

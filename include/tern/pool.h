@@ -37,10 +37,10 @@ struct tern_work {
 	int status;	  /* in done: 0; if run was never entered -ECANCELED or -ETIMEDOUT */
 	uint8_t priority; /* enum tern_priority, as submit finds it */
 	uint8_t state;	  /* private, like all below */
-	uint8_t rank;
+	uint8_t where;
 	uint8_t canceled;
 	struct tern_node node;
-	struct tern_pool *pool;
+	void *owner;
 	uint64_t since_ns;
 };
 
@@ -127,7 +127,8 @@ void tern_pool_submit_many(struct tern_pool *pool, struct tern_loop *home,
 /*
  * [any] The same as tern_pool_submit, unless queue_max items or more were submitted to the pool, by
  * whichever call, and neither started nor cancelled. Returns 0; -EAGAIN when there are so many,
- * -EINVAL for a priority that is none: then nothing has happened and the item is still yours.
+ * -EINVAL for a priority that is none or a lane of another pool: then nothing has happened and the
+ * item is still yours.
  */
 int tern_pool_try_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work);
 
@@ -138,6 +139,33 @@ int tern_pool_try_submit(struct tern_pool *pool, struct tern_loop *home, struct 
  * item does. Fatal if it is already on its way.
  */
 void tern_pool_notify_room(struct tern_pool *pool, struct tern_loop *home, struct tern_post *post);
+
+struct tern_lane_opts {
+	size_t size;	      /* sizeof(struct tern_lane_opts) */
+	uint32_t running_max; /* how many of its items may run, or be next to run, at once; 0: 1 */
+	uint32_t wait_ms_max; /* as in tern_pool_opts, in place of the pool's; 0: the pool's;
+				 TERN_FOREVER */
+};
+
+/*
+ * [any] Makes a lane: a kind of work on the pool that never takes more than running_max threads at
+ * once, however much of it waits. It holds a reference to the pool. opts may be NULL. Returns 0 and
+ * the lane in *ret; -EINVAL or -E2BIG for options, -ENOMEM; then *ret is untouched.
+ */
+int tern_lane_create(struct tern_lane **ret, struct tern_pool *pool,
+		     const struct tern_lane_opts *opts);
+
+/*
+ * [any] Gives the lane back, and returns at once: nothing may be submitted to it any more. It goes,
+ * with its reference to the pool, when the last of its items has run.
+ */
+void tern_lane_put(struct tern_lane *lane);
+
+/*
+ * [any that owns the item] Has all later submits of the item go by that lane, which must be one of
+ * the pool they name: else they are fatal, and tern_pool_try_submit returns -EINVAL. NULL: by none.
+ */
+void tern_work_set_lane(struct tern_work *work, struct tern_lane *lane);
 
 /*
  * [any, after submit has returned, while done has not been entered; for an item without done, while
