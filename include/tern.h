@@ -11,5 +11,6 @@
 #include <tern/base.h>
 #include <tern/loop.h>
 #include <tern/pool.h>
+#include <tern/resolve.h>
 
 #endif

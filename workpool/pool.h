@@ -10,6 +10,7 @@
  *	thread.c  one worker thread's life
  *	lane.c	  kinds of work with a cap of their own
  *	room.c	  how much may wait, for those who ask
+ *	resolve.c getaddrinfo as an item, on the public calls alone
  *	retry.c	  what happens when no thread at all could be started
  *
  * Lock order: guard (work.c) before a pool's lock; nothing is taken inside a pool's lock. No
