@@ -52,7 +52,8 @@ static void flush(struct tern__rider *rider, enum tern__flush why)
 		summons = tern__policy_summon(p, why == TERN__FLUSH_NOW	       ? TERN__HASTE_NOW
 						 : why == TERN__FLUSH_SLEEPING ? TERN__HASTE_SLEEP
 									       : TERN__HASTE_TURN);
-		rider->unsettled = !tern__policy_is_settled(p);
+		/* a start may fail: then somebody must look again */
+		rider->unsettled = !tern__policy_is_settled(p) || summons.start;
 		tern__pool_unlock(p);
 		tern__thread_summon(p, summons);
 	} while (summons.worker);

@@ -297,9 +297,13 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	uint32_t ran;
 
 	enter(l, "tern_loop_dispatch");
-	if (!l->ready && !l->timers.root && !l->due && tern__load(&l->armed) == 1 &&
+	/*
+	 * Nothing came, and nobody rang. The inbox is looked at after `armed`: a completion that
+	 * has counted down to 1 what was armed for two must not be overlooked.
+	 */
+	if (!l->ready && !l->timers.root && !l->due && tern__load_acquire(&l->armed) == 1 &&
 	    tern__mpsc_seems_empty(&l->inbox) && !has_unsettled(l))
-		return 0; /* nothing came, and nobody rang */
+		return 0;
 	/* without prepare a nested event loop may poll the descriptor while callbacks run */
 	if (l->prepares)
 		tern__gate_close(l);
