@@ -42,6 +42,40 @@ static void the_loop_waits_in_place(void)
 	tern_pool_destroy(pool);
 }
 
+static void count_run(struct tern_work *work)
+{
+	atomic_bump(work->user);
+}
+
+/* Long items would be handed over whoever is awake, so many tiny ones go before. */
+static void one_who_sleeps_is_called_for_a_tiny_item(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = pool_new(1, 1);
+	struct tern_work work[256];
+	unsigned ran = 0, before;
+
+	tern_loop_prepare(loop);
+	for (unsigned i = 0; i < scaled(50) * COUNT(work); i++) {
+		struct tern_work *w = &work[i % COUNT(work)];
+
+		tern_work_init(w, count_run, ignore_done);
+		w->user = &ran;
+		tern_pool_submit(pool, loop, w);
+		if (w == &work[COUNT(work) - 1])
+			ck_assert_int_eq(tern_loop_run(loop), 0);
+	}
+	before = ran;
+	while (!stats_of(pool).idle)
+		sched_yield();
+	tern_pool_submit(pool, loop, &work[0]);
+	while (atomic_get(&ran) == before)
+		sched_yield();
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	tern_loop_destroy(loop);
+	tern_pool_destroy(pool);
+}
+
 /* The only awake worker is stuck until the second item, which lies with the loop, has run. */
 static void the_pool_ends_with_an_item_in_the_outbox(void)
 {
@@ -223,6 +257,7 @@ static void leaving_threads_are_not_kept_ones(void)
 
 static const struct test tests[] = {
 	{"the loop waits in place for its item", the_loop_waits_in_place},
+	{"one who sleeps is called for a tiny item", one_who_sleeps_is_called_for_a_tiny_item},
 	{"the pool ends with an item in the outbox", the_pool_ends_with_an_item_in_the_outbox},
 	{"items that need each other after tiny ones", items_that_need_each_other_after_tiny_ones},
 	{"a new thread starts the next before its hook",

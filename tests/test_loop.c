@@ -188,6 +188,41 @@ static void batches_are_bounded(void)
 	tern_loop_destroy(loop);
 }
 
+struct ticker {
+	struct tern_timer timer;
+	struct tern_loop *loop;
+	struct note note;
+};
+
+static void post_from_tick(struct tern_timer *timer)
+{
+	struct ticker *ticker = tern_container_of(timer, struct ticker, timer);
+
+	tern_loop_post(ticker->loop, &ticker->note.post);
+}
+
+/* No other thread has written the descriptor: only the loop knows of what is left. */
+static void what_a_full_batch_adds_is_heard(void)
+{
+	const struct tern_loop_opts opts = {.size = sizeof(opts), .batch_max = 1};
+	struct tern_loop *loop;
+	unsigned next = 0;
+	struct ticker ticker = {.note = {.next = &next}};
+
+	ck_assert_int_eq(tern_loop_create(&loop, &opts), 0);
+	ticker.loop = loop;
+	tern_post_init(&ticker.note.post, note_in_order);
+	tern_timer_init(&ticker.timer, post_from_tick);
+	ck_assert_int_eq(tern_loop_prepare(loop), -1);
+	tern_timer_start(loop, &ticker.timer, 0);
+	ck_assert_int_eq(tern_loop_prepare(loop), 0);
+	ck_assert_uint_eq(next, 0);
+	ck_assert(readable(loop));
+	ck_assert_int_eq(tern_loop_prepare(loop), 0);
+	ck_assert_uint_eq(next, 1);
+	tern_loop_destroy(loop);
+}
+
 static void nest(struct tern_post *post)
 {
 	struct note *note = tern_container_of(post, struct note, post);
@@ -380,6 +415,41 @@ static void a_release_elsewhere_ends_the_run(void)
 	tern_loop_destroy(loop);
 }
 
+struct ending {
+	struct tern_post post;
+	struct tern_loop *loop;
+};
+
+static void end_hold(struct tern_post *post)
+{
+	tern_loop_release(tern_container_of(post, struct ending, post)->loop);
+}
+
+static void *post_end(void *arg)
+{
+	struct ending *ending = arg;
+
+	tern_loop_post(ending->loop, &ending->post);
+	return NULL;
+}
+
+static void a_post_elsewhere_is_heard(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct ending ending = {.loop = loop};
+
+	tern_post_init(&ending.post, end_hold);
+	for (unsigned i = 0; i < scaled(2000); i++) {
+		pthread_t thread;
+
+		tern_loop_hold(loop);
+		thread = thread_new(post_end, &ending);
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+		thread_join(thread);
+	}
+	tern_loop_destroy(loop);
+}
+
 static unsigned told_off;
 
 static void tell(void *user, bool on)
@@ -417,6 +487,7 @@ static const struct test tests[] = {
 	{"a post frees itself, and destroy delivers the last", a_post_frees_itself},
 	{"posts do not keep the loop alive", posts_do_not_keep_the_loop_alive},
 	{"batches are bounded and leftovers keep the descriptor readable", batches_are_bounded},
+	{"what a full batch adds is heard", what_a_full_batch_adds_is_heard},
 	{"a nested dispatch sees leftovers", a_nested_dispatch_sees_leftovers},
 	{"a nested poll without prepare hears own posts",
 	 a_nested_poll_without_prepare_hears_own_posts},
@@ -426,6 +497,7 @@ static const struct test tests[] = {
 	{"a hold covers a late submit", a_hold_covers_a_late_submit},
 	{"a release elsewhere leaves the descriptor quiet", a_release_leaves_the_descriptor_quiet},
 	{"a release elsewhere ends the run", a_release_elsewhere_ends_the_run},
+	{"a post elsewhere is heard", a_post_elsewhere_is_heard},
 };
 
 int main(int argc, char **argv)

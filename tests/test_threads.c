@@ -349,6 +349,7 @@ static void arrive(struct tern_work *work)
 static void without_home_one_thread_stays(void)
 {
 	struct tern_pool *pool = pool_with(TERN_NONE, 2, TERN_NONE);
+	struct tern_pool_stats stats;
 
 	for (int i = 0; i < 200; i++) {
 		struct tern_work work;
@@ -360,6 +361,12 @@ static void without_home_one_thread_stays(void)
 		tern_pool_submit(pool, NULL, &work);
 		latch_wait(&ran);
 	}
+	/* it has nothing to do, and sleeps instead of leaving */
+	do {
+		sched_yield();
+		stats = stats_of(pool);
+	} while (stats.threads && !stats.idle);
+	ck_assert_uint_eq(stats.idle, 1);
 	tern_pool_destroy(pool);
 }
 

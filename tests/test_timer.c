@@ -104,8 +104,8 @@ static void starting_again_moves_it(void)
 	a.order = b.order = &order;
 	alarm_start(&a, loop, 1 * MS);
 	alarm_start(&b, loop, UINT64_C(3600000) * MS);
-	alarm_start(&a, loop, 6 * MS);
 	alarm_start(&b, loop, 2 * MS);
+	alarm_start(&a, loop, 6 * MS);
 	ck_assert_int_eq(tern_loop_run(loop), 0);
 	ck_assert_uint_eq(a.rang, 1);
 	ck_assert_uint_eq(b.rang, 1);
