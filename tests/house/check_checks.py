@@ -12,7 +12,7 @@ import tempfile
 
 import common
 
-COPIED = ("include", "lib", "workpool", "man", "README.md", "CHANGELOG.md")
+COPIED = ("include", "lib", "workpool", "compat", "man", "README.md", "CHANGELOG.md")
 LIB = "lib/loop/post.c"
 INCLUDE = "#include "
 
@@ -40,6 +40,8 @@ ROWS = [
     ("names", [], "include/tern/loop.h",
      "struct tern_post {\n", "struct tern_letter {\n\tint a;\n};\nstruct tern_post {\n",
      "struct tern_letter: shown by 0 pages"),
+    ("names", [], "compat/ivykis/iv_work.h",
+     "#define IV_WORK", "#define iv_new tern_compat_iv_new\n#define IV_WORK", "iv_new: no page"),
     ("callers", [], "include/tern/base.h",
      "[any] Sets", "Sets", "tern_set_fatal does not say"),
     ("callers", [], "man/tern_threads.7",
@@ -62,6 +64,8 @@ ROWS = [
     ("headers", ["gcc", "g++"], "include/tern/base.h",
      "struct tern_pool;\n", "struct tern_pool;\nextern int class;\n", "alone in C++20"),
     ("layering", [], LIB, INCLUDE, '#include "../../workpool/pool.h"\n' + INCLUDE, "the arrows"),
+    ("layering", [], "workpool/pool.c", INCLUDE,
+     '#include "../compat/ivykis/private.h"\n' + INCLUDE, "the arrows"),
     ("layering", [], LIB, INCLUDE, "#include <tern/pool.h>\n" + INCLUDE, "the arrows"),
     ("layering", [], LIB, INCLUDE, "#include <ev.h>\n" + INCLUDE, "includes <ev.h>"),
     ("layering", [], LIB, INCLUDE, "static int order = __ATOMIC_RELAXED;\n" + INCLUDE, "spells"),

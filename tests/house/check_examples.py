@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check_examples.py ROOT PAGE LIBRARY...: the programs in a page's EXAMPLES compile and run."""
+"""check_examples.py ROOT PAGE LIBRARY...: the programs in a page's EXAMPLES compile and run.
+
+Among the libraries may stand flags for the compiler.
+"""
 
 import pathlib
 import subprocess

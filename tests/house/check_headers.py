@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""check_headers.py ROOT COMPILER...: every public header compiles alone, in C and in C++.
+"""check_headers.py ROOT [drop-ins] COMPILER...: every public header compiles alone, in C and C++.
+
+With "drop-ins" it is those of older systems, which need these systems' own headers too.
 
 Also: no header holds logic or atomics, since both would freeze the library's insides into programs.
 """
@@ -22,9 +24,15 @@ WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wundef", "-Werror"]
 
 def main(root, *compilers):
     wrong = common.Complaints()
+    paths, system = headers.paths(root), []
 
-    for path in headers.paths(root):
-        name = path.relative_to(f"{root}/include")
+    if compilers[0] == "drop-ins":
+        paths, compilers = headers.drop_ins(root), compilers[1:]
+        system = ["-D_GNU_SOURCE"]  # theirs need it
+    if not paths:
+        wrong.add("no header")
+    for path in paths:
+        name = path.relative_to(root)
         code = headers.strip(path.read_text(encoding="utf-8"))
         for found in re.findall(r"\b_Atomic\b|\binline\b|\bstdatomic\b|\)\s*\{", code):
             wrong.add(f"{name}: {found!r} has no place in a public header")
@@ -33,7 +41,7 @@ def main(root, *compilers):
                 if "++" not in compiler and "++" in language:
                     continue
                 status, said = common.call(
-                    [compiler, *flags, *WARNINGS, f"-I{root}/include", "-include", path,
+                    [compiler, *flags, *WARNINGS, *system, f"-I{root}/include", "-include", path,
                      "-fsyntax-only", "/dev/null"])
                 if status:
                     wrong.add(f"{name} alone in {language} with {compiler}:\n{said}")

@@ -3,7 +3,8 @@
 """check_install.py ROOT BUILD DOCS MESON: a program finds the installed library through pkg-config.
 
 Installs into an empty folder, compiles the README's example with nothing but what pkg-config says,
-shared and static, and runs both. Unless DOCS is "no-docs", every page and every function's link
+shared and static, and runs both; the same for the drop-in, with the example of its page, if it was
+built. Unless DOCS is "no-docs", every page and every function's link
 must be there too.
 """
 
@@ -18,9 +19,9 @@ import headers
 import pages
 
 
-def compile_and_run(folder, environment, static):
+def compile_and_run(folder, environment, library, static):
     """Returns what went wrong with the example in folder/example.c, or an empty string."""
-    status, flags = common.call(["pkg-config", *static, "--cflags", "--libs", "tern-ev"],
+    status, flags = common.call(["pkg-config", *static, "--cflags", "--libs", library],
                                 env=environment)
     if status:
         return flags
@@ -36,6 +37,12 @@ def compile_and_run(folder, environment, static):
 
 def static_flags(static):
     return ["-static"] if static else []
+
+
+def drop_in_example(root):
+    """The example of tern_compat(7), which must find the drop-in's header, and what it prints."""
+    source = pages.programs(pathlib.Path(root, "man/tern_compat.7"))[0]
+    return source + "#ifndef TERN_COMPAT_IV_WORK_H\n#error not the drop-in\n#endif\n", "5050\n"
 
 
 def check_manual(root, folder, wrong):
@@ -65,17 +72,20 @@ def main(root, build, docs, meson):
         environment = dict(os.environ, PKG_CONFIG_PATH=str(config.parent),
                            PKG_CONFIG_SYSROOT_DIR=str(folder / "to"),
                            LD_LIBRARY_PATH=str(config.parent.parent))
-        source, expected = check_readme.example(root)
-        (folder / "example.c").write_text(source, encoding="utf-8")
-        (folder / "expected").write_text(expected, encoding="utf-8")
-        for static in ([], ["--static"]):
-            fault = compile_and_run(folder, environment, static)
-            if fault:
-                wrong.add(f"{' '.join(static) or 'shared'}: {fault}")
+        examples = {"tern-ev": check_readme.example(root)}
+        if (config.parent / "tern-compat.pc").exists():
+            examples["tern-compat"] = drop_in_example(root)
+        for library, (source, expected) in examples.items():
+            (folder / "example.c").write_text(source, encoding="utf-8")
+            (folder / "expected").write_text(expected, encoding="utf-8")
+            for static in ([], ["--static"]):
+                fault = compile_and_run(folder, environment, library, static)
+                if fault:
+                    wrong.add(f"{library}, {' '.join(static) or 'shared'}: {fault}")
 
         if docs != "no-docs":
             check_manual(root, folder, wrong)
-    wrong.end("the example runs with the installed library, shared and static")
+    wrong.end("the examples run with the installed library, shared and static")
 
 
 main(*sys.argv[1:])

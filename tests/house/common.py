@@ -49,6 +49,7 @@ def build(root, source, output, *more):
 
 
 def libraries(paths):
-    """Arguments that link a program with these shared libraries and find them again."""
-    return [*paths, *(f"-Wl,-rpath,{pathlib.Path(path).resolve().parent}" for path in paths),
+    """Arguments that link a program with these shared libraries and flags, and find them again."""
+    files = [path for path in paths if not str(path).startswith("-")]
+    return [*paths, *(f"-Wl,-rpath,{pathlib.Path(path).resolve().parent}" for path in files),
             "-lev", "-pthread"]

@@ -20,6 +20,18 @@ def source(root):
     return "\n".join(path.read_text(encoding="utf-8") for path in paths(root))
 
 
+def drop_ins(root):
+    """The headers of older systems, which the library for them installs in a folder of its own."""
+    return sorted(path for path in pathlib.Path(root, "compat").glob("*/**/*.h")
+                  if path.name != "private.h")
+
+
+def stand_ins(root):
+    """Old name -> tern_compat name, from the macros of the drop-in headers."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in drop_ins(root))
+    return dict(re.findall(r"^#define (\w+)[ \t]+(tern_compat_\w+)$", text, re.M))
+
+
 def macros(root):
     names = re.findall(r"^\s*#\s*define\s+(TERN_\w+|tern_\w+)", source(root), re.M)
     return {name for name in names if not name.endswith("_H")}
