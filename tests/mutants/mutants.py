@@ -63,7 +63,7 @@ MUTANTS = [
            "\tfutex(&park->word, FUTEX_WAKE_PRIVATE, 1, NULL);\n"
            "\tfor (int i = 0; i < 1000; i++)\n\t\tsyscall(SYS_sched_yield);\n"
            "\ttern__store_release(&park->word, 1);",
-           ("plain", "test_threads", "bursts from another thread")),
+           ("plain", "test_pool", "")),
 
     # lib/loop: the gate
     Mutant("L2: the loop looks again once it is armed", "lib/loop/gate.c",
