@@ -8,6 +8,7 @@
  *	queue.c	  what waits in the pool, in order
  *	policy.c  who is woken or started when, who looks, who leaves: every number
  *	thread.c  one worker thread's life
+ *	start.c	  how a thread comes to be
  *	lane.c	  kinds of work with a cap of their own
  *	room.c	  how much may wait, for those who ask
  *	resolve.c getaddrinfo as an item, on the public calls alone
@@ -298,6 +299,10 @@ uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
 /* thread.c */
 /* The worker this thread is; NULL: none. */
 struct tern__worker *tern__self(void);
+/* [worker] The whole of its life; the worker, and its pool, may be gone when it returns. */
+void tern__thread_serve(struct tern__worker *worker);
+
+/* start.c */
 /* [no lock] Carries out a decision. */
 void tern__thread_summon(struct tern_pool *pool, struct tern__summons summons);
 /* [no lock] Starts a thread that is counted already. 0 or a negative errno, counts unchanged. */

@@ -196,7 +196,7 @@ MUTANTS = [
     Mutant("a new thread calls the next before its hook", "workpool/thread.c",
            "\tif (p->waiting > 1)\n", "\tif (p->waiting > UINT32_MAX - 1)\n",
            ("plain", "test_handover", "a new thread starts the next before its hook")),
-    Mutant("a thread that could not start holds nothing", "workpool/thread.c",
+    Mutant("a thread that could not start holds nothing", "workpool/start.c",
            "\t\t\tif (e)\n\t\t\t\ttern__pool_drop(p);\n", "",
            ("plain", "fault_script", "pthread_create fails, each time")),
 

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a thread comes to be: its worker, its name, stack and signals, and what happens when the
+ * system refuses one. Its life is in thread.c.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pool.h"
+
+static void set_name(const struct tern__worker *w)
+{
+	char number[12], name[16];
+	int room = (int)sizeof(name) - 1 - snprintf(number, sizeof(number), "/%u", w->number);
+
+	snprintf(name, sizeof(name), "%.*s%s", room, w->pool->name, number);
+	pthread_setname_np(pthread_self(), name);
+}
+
+static void *thread_main(void *arg)
+{
+	set_name(arg);
+	tern__thread_serve(arg);
+	return NULL;
+}
+
+/* A worker whose thread has left, or a new one. NULL: no memory. */
+static struct tern__worker *get_worker(struct tern_pool *p)
+{
+	struct tern__worker *w;
+
+	tern__pool_lock(p);
+	for (w = p->workers; w && !w->unused; w = w->next)
+		;
+	if (w) {
+		w->unused = false;
+		w->gap.since_ns = 0;
+	}
+	tern__pool_unlock(p);
+	if (w || posix_memalign((void **)&w, __alignof__(*w), sizeof(*w)))
+		return w;
+	memset(w, 0, sizeof(*w));
+	w->pool = p;
+	w->gap.limit_ns = p->spin_ns;
+	tern__pool_lock(p);
+	w->number = p->workers ? p->workers->number + 1 : 0;
+	w->next = p->workers;
+	p->workers = w;
+	tern__pool_unlock(p);
+	return w;
+}
+
+static int set_attributes(const struct tern_pool *p, pthread_attr_t *attr)
+{
+	int e = pthread_attr_setstacksize(attr, p->stack_size);
+
+	if (!e && p->affinity)
+		e = pthread_attr_setaffinity_np(attr, p->affinity_size, p->affinity);
+	return e;
+}
+
+/*
+ * Signals are the program's business: workers leave all to it but those a fault of their own
+ * raises.
+ */
+static void block_signals(sigset_t *before)
+{
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPROF};
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&set, own[i]);
+	pthread_sigmask(SIG_SETMASK, &set, before);
+}
+
+int tern__thread_start(struct tern_pool *p)
+{
+	struct tern__worker *w = get_worker(p);
+	pthread_attr_t attr;
+	pthread_t thread;
+	sigset_t before;
+	int e;
+
+	if (!w)
+		return -ENOMEM;
+	e = pthread_attr_init(&attr);
+	if (!e) {
+		e = set_attributes(p, &attr);
+		if (!e) {
+			tern__pool_hold(p);
+			block_signals(&before);
+			e = pthread_create(&thread, &attr, thread_main, w);
+			pthread_sigmask(SIG_SETMASK, &before, NULL);
+			if (e)
+				tern__pool_drop(p);
+		}
+		pthread_attr_destroy(&attr);
+	}
+	if (e) {
+		tern__pool_lock(p);
+		w->unused = true;
+		tern__pool_unlock(p);
+	}
+	return -e;
+}
+
+void tern__thread_summon(struct tern_pool *p, struct tern__summons summons)
+{
+	struct tern_loop *home = NULL;
+	bool end;
+
+	if (summons.worker)
+		tern__park_wake(&summons.worker->park);
+	if (!summons.start)
+		return;
+	if (!tern__thread_start(p))
+		return;
+	tern__pool_lock(p);
+	summons = tern__policy_start_failed(p);
+	if (p->waiting && !p->threads)
+		home = tern__retry_begin(p, NULL);
+	end = tern__pool_is_over(p);
+	tern__pool_unlock(p);
+	if (summons.worker)
+		tern__park_wake(&summons.worker->park);
+	if (home)
+		tern__retry_post(p, home);
+	if (end)
+		tern__pool_end(p);
+}
