@@ -395,6 +395,40 @@ static void taken_over(void)
 	homes_that_never_submitted(true);
 }
 
+static struct latch inside, leave;
+
+static void stand_still(struct tern_work *work)
+{
+	tern_blocking_begin();
+	latch_arrive(&inside);
+	latch_wait(&leave);
+	tern_blocking_end();
+}
+
+/* The only thread stands still and has lent its slot, to a thread that is not to be had. */
+static void the_only_thread_stands_still(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = pool_new(1, 1);
+	struct job still, job;
+
+	latch_init(&inside, 1);
+	latch_init(&leave, 1);
+	job_init(&still);
+	tern_work_init(&still.work, stand_still, NULL);
+	job_init(&job);
+	fault_arm(FAULT_THREAD, 1, 4);
+	tern_pool_submit(pool, NULL, &still.work);
+	tern_pool_submit(pool, loop, &job.work);
+	latch_wait(&inside);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_eq(job.dones, 1);
+	ck_assert_uint_eq(fault_hits(), 4);
+	latch_arrive(&leave);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+}
+
 static const struct test tests[] = {
 	{"completes when a thread can be had", completes_when_a_thread_can_be_had},
 	{"cancelled meanwhile", cancelled_meanwhile},
@@ -410,6 +444,7 @@ static const struct test tests[] = {
 	{"tried again and again, by timer alone", tried_again_and_again},
 	{"taken over from a loop that is destroyed", taken_over},
 	{"submitted by another thread", submitted_by_another_thread},
+	{"the only thread stands still, its slot lent", the_only_thread_stands_still},
 };
 
 int main(int argc, char **argv)

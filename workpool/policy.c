@@ -63,11 +63,25 @@ void tern__policy_count_start(struct tern_pool *p)
 		p->threads_peak = p->threads;
 }
 
-static bool can_start(struct tern_pool *p)
+/* Threads that count against threads_max: neither asleep nor lent. */
+static uint32_t in_service(const struct tern_pool *p)
 {
-	if (p->threads >= p->threads_max)
-		return false;
-	return !p->threads || !p->start_after_ns || tern__now_ns() >= p->start_after_ns;
+	return p->threads - p->idle - p->lent;
+}
+
+bool tern__policy_is_crowded(const struct tern_pool *p)
+{
+	return in_service(p) > p->threads_max;
+}
+
+bool tern__policy_is_deserted(const struct tern_pool *p)
+{
+	return p->waiting && p->threads == p->lent;
+}
+
+static bool may_start(const struct tern_pool *p)
+{
+	return p->threads == p->lent || !p->start_after_ns || tern__now_ns() >= p->start_after_ns;
 }
 
 bool tern__policy_is_much(const struct tern_pool *p, uint32_t items)
@@ -149,7 +163,7 @@ struct tern__summons tern__policy_summon(struct tern_pool *p, enum tern__haste h
 {
 	struct tern__summons none = {.start = false};
 	/* starting a thread is for the end of a loop's turn, unless nobody else could do it */
-	bool may_start = haste != TERN__HASTE_TURN || !p->threads;
+	bool here = haste != TERN__HASTE_TURN || p->threads == p->lent;
 	uint32_t n;
 
 	if (!p->waiting) {
@@ -160,11 +174,11 @@ struct tern__summons tern__policy_summon(struct tern_pool *p, enum tern__haste h
 	if (!n)
 		return none;
 	p->owed = p->waiting > 1;
-	if (p->arriving + tern__load(&p->searching) >= n)
+	if (p->arriving + tern__load(&p->searching) >= n || in_service(p) >= p->threads_max)
 		return none;
 	if (p->idle_top)
 		return (struct tern__summons){.worker = tern__policy_claim(p)};
-	if (!may_start || !can_start(p))
+	if (!here || !may_start(p))
 		return none;
 	tern__policy_count_start(p);
 	return (struct tern__summons){.start = true};
@@ -185,8 +199,7 @@ bool tern__policy_is_settled(const struct tern_pool *p)
 {
 	uint32_t coming = p->arriving + tern__load(&p->searching);
 
-	return p->waiting <= coming || (p->owed && coming) ||
-	       (!p->idle_top && p->threads >= p->threads_max);
+	return p->waiting <= coming || (p->owed && coming) || in_service(p) >= p->threads_max;
 }
 
 struct tern__summons tern__policy_start_failed(struct tern_pool *p)
@@ -210,7 +223,7 @@ bool tern__policy_search(struct tern__worker *w)
 	bool found = false;
 
 	/* only one, and only with a CPU to spare for it */
-	if (!w->gap.look_ns || p->cpus < 2 || tern__load(&p->awake) > p->cpus)
+	if (w->surplus || !w->gap.look_ns || p->cpus < 2 || tern__load(&p->awake) > p->cpus)
 		return false;
 	if (tern__load(&p->searching) || tern__xchg_seq(&p->searching, 1))
 		return false;

@@ -13,6 +13,7 @@
 
 #define IDLE_MS	   10000
 #define STACK_SIZE (256 * 1024)
+#define BLOCKING   64
 #define RESTART_MS 10 /* how often destroy tries to start a thread when there is none */
 
 static uint32_t max(uint32_t a, uint32_t b)
@@ -33,6 +34,7 @@ static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *f
 	o->threads_max = tern__option(o->threads_max, max(max(4, o->threads_min), cpus));
 	o->queue_max = tern__option(o->queue_max, TERN_FOREVER);
 	o->wait_ms_max = tern__option(o->wait_ms_max, TERN_FOREVER);
+	o->blocking_max = tern__option(o->blocking_max, BLOCKING);
 	o->idle_ms_max = tern__option(o->idle_ms_max, IDLE_MS);
 	if (!o->stack_size)
 		o->stack_size = max(STACK_SIZE, (uint32_t)sysconf(_SC_THREAD_STACK_MIN));
@@ -97,6 +99,7 @@ static int allocate(struct tern_pool **ret, const struct tern_pool_opts *o, uint
 	p->cpus = cpus;
 	p->threads_min = o->threads_min;
 	p->threads_max = o->threads_max;
+	p->blocking_max = o->blocking_max;
 	p->idle_ns = o->idle_ms_max == TERN_FOREVER ? UINT64_MAX : o->idle_ms_max * TERN__MS;
 	p->queue_max = o->queue_max;
 	p->wait_ns = o->wait_ms_max == TERN_FOREVER ? UINT64_MAX : o->wait_ms_max * TERN__MS;
@@ -236,7 +239,7 @@ static void restart_if_deserted(struct tern_pool *p)
 	struct tern__summons summons = {.start = false};
 
 	tern__pool_lock(p);
-	if (p->waiting && !p->threads) {
+	if (tern__policy_is_deserted(p)) {
 		tern__policy_count_start(p);
 		summons.start = true;
 	}

@@ -11,6 +11,7 @@
  *	start.c	  how a thread comes to be
  *	lane.c	  kinds of work with a cap of their own
  *	room.c	  how much may wait, for those who ask
+ *	blocking.c  threads that stand still do not count
  *	resolve.c getaddrinfo as an item, on the public calls alone
  *	retry.c	  what happens when no thread at all could be started
  *
@@ -60,6 +61,9 @@ struct tern__worker {
 	struct tern__trail trail; /* of items sent home */
 	uint32_t taken;		  /* counts items, to read the clock for some only */
 	bool too_old;		  /* the item taken is not to be run */
+	bool surplus;		  /* it is to sleep although items wait; see blocking.c */
+	bool lent;		  /* its slot is */
+	uint32_t blocking;	  /* begun and not ended */
 	struct tern_lane *lane;	  /* of that item; NULL: none */
 };
 
@@ -135,7 +139,7 @@ struct tern_pool {
 	struct tern__port *ports;  /* grows at the front under the lock, read without */
 	uint32_t run_ns;	   /* how long items ran lately, the long ones; sampled */
 	uint32_t cpus;
-	uint32_t threads_min, threads_max;
+	uint32_t threads_min, threads_max, blocking_max;
 	uint64_t idle_ns, spin_ns; /* spin_ns: see gap.h */
 	uint32_t queue_max;	   /* see room.c; TERN_FOREVER: no bound */
 	uint64_t wait_ns;	   /* items that waited longer are not run */
@@ -165,6 +169,7 @@ struct tern_pool {
 	uint32_t threads;   /* being started, serving or leaving */
 	uint32_t leaving;
 	uint32_t idle;
+	uint32_t lent; /* threads that stand still and do not count; see blocking.c */
 	uint32_t threads_peak;
 	struct tern__worker *idle_top;
 	struct tern__worker *workers;
@@ -236,6 +241,10 @@ struct tern_post *tern__room_close(struct tern_pool *pool);
 /* [no lock] */
 void tern__room_tell(struct tern_post *posts);
 
+/* blocking.c */
+/* [worker] After each item: fatal if it has begun what it did not end. */
+void tern__blocking_check(const struct tern__worker *worker);
+
 /* queue.c: all with the lock held */
 void tern__queue_append(struct tern_pool *pool, struct tern_work *work, uint64_t now_ns);
 void tern__queue_unlink(struct tern_pool *pool, struct tern_work *work);
@@ -283,6 +292,10 @@ void tern__policy_unstack(struct tern_pool *pool, struct tern__worker *worker);
 void tern__policy_count_start(struct tern_pool *pool);
 /* [lock held] Whether there are more threads than are kept. */
 bool tern__policy_is_surplus(const struct tern_pool *pool);
+/* [lock held] Whether more are in service than may be: one of them is to sleep after its item. */
+bool tern__policy_is_crowded(const struct tern_pool *pool);
+/* [lock held] Whether items wait and no thread is there that would come to take them. */
+bool tern__policy_is_deserted(const struct tern_pool *pool);
 /* [worker] Looks for work where that should pay. True: there is some. */
 bool tern__policy_search(struct tern__worker *worker);
 /*

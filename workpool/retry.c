@@ -45,11 +45,12 @@ static void on_timer(struct tern_timer *timer)
 	struct tern_pool *p = tern_container_of(timer, struct tern_pool, retry.timer);
 	struct tern_loop *home = p->retry.home;
 	uint64_t delay_ns = p->retry.delay_ns * 2;
+	struct tern__summons summons = {.start = false};
 	bool needed, over;
 
 	home->timers_own--;
 	tern__pool_lock(p);
-	needed = p->waiting && !p->threads;
+	needed = tern__policy_is_deserted(p);
 	if (needed)
 		tern__policy_count_start(p);
 	else
@@ -63,13 +64,15 @@ static void on_timer(struct tern_timer *timer)
 	needed = tern__thread_start(p) != 0;
 	tern__pool_lock(p);
 	if (needed) {
-		tern__policy_start_failed(p); /* nobody is there whom it could claim */
-		needed = p->waiting;
+		summons = tern__policy_start_failed(p);
+		needed = tern__policy_is_deserted(p);
 		over = tern__pool_is_over(p);
 	}
 	if (!needed)
 		p->retry.home = NULL;
 	tern__pool_unlock(p);
+	if (summons.worker)
+		tern__park_wake(&summons.worker->park);
 	if (over)
 		tern__pool_end(p);
 	if (needed)
@@ -107,7 +110,7 @@ static void rider_detach(struct tern__rider *rider)
 	tern_timer_stop(&p->retry.timer);
 	tern__pool_lock(p);
 	p->retry.home = NULL;
-	if (p->waiting && !p->threads)
+	if (tern__policy_is_deserted(p))
 		next = tern__retry_begin(p, home);
 	tern__pool_unlock(p);
 	if (next)

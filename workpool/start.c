@@ -122,7 +122,7 @@ void tern__thread_summon(struct tern_pool *p, struct tern__summons summons)
 		return;
 	tern__pool_lock(p);
 	summons = tern__policy_start_failed(p);
-	if (p->waiting && !p->threads)
+	if (tern__policy_is_deserted(p))
 		home = tern__retry_begin(p, NULL);
 	end = tern__pool_is_over(p);
 	tern__pool_unlock(p);

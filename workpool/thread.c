@@ -33,7 +33,8 @@ static struct tern_work *take(struct tern__worker *w)
 	tern__pool_lock(p);
 	if (!p->waiting)
 		tern__queue_collect(p);
-	work = tern__queue_pick(p);
+	w->surplus = tern__policy_is_crowded(p);
+	work = w->surplus ? NULL : tern__queue_pick(p);
 	if (work) {
 		tern__store_release(&work->state, TERN__STARTED);
 		tern__store(&w->current, work);
@@ -102,11 +103,13 @@ static void run(struct tern__worker *w, struct tern_work *work)
 
 		tern__store_release(&work->state, TERN__IDLE);
 		call(w, fn, work);
+		tern__blocking_check(w);
 		leave_lane(w);
 		return;
 	}
 	if (!w->too_old)
 		call(w, work->run, work);
+	tern__blocking_check(w);
 	work->status = w->too_old ? -ETIMEDOUT : 0;
 	leave_lane(w);
 	tern__store(&w->current, NULL);
@@ -137,7 +140,7 @@ static bool sleep_on_stack(struct tern_pool *p, struct tern__worker *w)
 		if (!w->idle || woken || !tern__policy_is_surplus(p))
 			continue;
 		tern__policy_unstack(p, w);
-		if (!p->waiting)
+		if (!p->waiting || tern__policy_is_crowded(p))
 			return false;
 		tern__add_seq(&p->awake, 1);
 		return true;
@@ -146,7 +149,7 @@ static bool sleep_on_stack(struct tern_pool *p, struct tern__worker *w)
 	return true;
 }
 
-/* Nothing to do: sleeps until there is. False: the thread is to leave. */
+/* Nothing to do, or not for this one: sleeps until there is. False: the thread is to leave. */
 static bool settle(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
@@ -156,7 +159,7 @@ static bool settle(struct tern__worker *w)
 	tern__pool_lock(p);
 	tern__sub_seq(&p->awake, 1); /* S1, see port.c */
 	tern__queue_collect(p);
-	if (p->waiting) {
+	if (p->waiting && !tern__policy_is_crowded(p)) {
 		tern__add_seq(&p->awake, 1);
 		stay = true;
 	} else if (p->closing) {

@@ -73,6 +73,8 @@ struct tern_pool_opts {
 	 */
 	void (*gone)(void *user);
 	void *user;
+	uint32_t blocking_max; /* threads beyond threads_max for those inside tern_blocking_begin;
+				  0: 64; TERN_NONE; TERN_FOREVER */
 };
 
 /*
@@ -182,6 +184,16 @@ bool tern_work_cancel(struct tern_work *work);
  * which must have a done: for long items that can stop half way. False on other threads.
  */
 bool tern_work_canceled(void);
+
+/*
+ * [worker] Around a call in which the thread stands still (a lock, a slow disk, a child process):
+ * meanwhile another thread may run in its place beyond threads_max, while fewer than blocking_max
+ * places are lent. Sections nest; run must end what it begins, else that is fatal. The end never
+ * waits: if it leaves a thread too many in service, one sleeps after its item. On other threads,
+ * and when no place can be lent, both do nothing.
+ */
+void tern_blocking_begin(void);
+void tern_blocking_end(void);
 
 /* [any, while submitted; in done] The loop the item comes home to; NULL: none. */
 struct tern_loop *tern_work_home(const struct tern_work *work);

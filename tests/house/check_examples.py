@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """check_examples.py ROOT PAGE LIBRARY...: the programs in a page's EXAMPLES compile and run.
 
-Among the libraries may stand flags for the compiler.
+Parts of a program, without a main, only compile and link. Among the libraries may stand flags for the compiler.
 """
 
 import pathlib
@@ -21,6 +21,8 @@ def main(root, page, *libraries):
     if not programs:
         wrong.add(f"{page}: no example")
     for number, source in enumerate(programs, 1):
+        if " main(" not in source and "\nmain(" not in source:
+            source += "\nint main(void) { return 0; }\n"
         with tempfile.TemporaryDirectory() as folder:
             program = pathlib.Path(folder, "example")
             status, said = common.build(root, source, program, *common.libraries(libraries))
