@@ -16,6 +16,8 @@
  *  - No lost wake-up: a loop that waits for ever for its items is an invalid end state.
  *  - If the items are long (each runs until as many run as there may be threads) that many do run,
  *    given a loop that turns: what it leaves to others it looks after again, while `unsettled`.
+ *  - The same where an only thread stands still in its item until the others have begun, and lends
+ *    its place (blocking.c).
  *  - A thread is counted in one way at a time: the assertion in unlock.
  *
  * Each of the macros that #ifdef asks for breaks one rule, and the search must find out (check.py
@@ -34,7 +36,7 @@ bool word[WORKERS]; /* what a worker sleeps on */
 
 /* under the lock */
 bool locked;
-byte waiting, arriving, threads, leaving, idle;
+byte waiting, arriving, threads, leaving, idle, lent;
 bool owed, retrying;
 bool on_stack[WORKERS];
 bool unused[WORKERS];
@@ -46,10 +48,14 @@ bool starting[WORKERS]; /* pthread_create has come back */
 byte failures;		/* of it, to come */
 bool turns;		/* the loop does, with long items; else it stays in a callback */
 byte own, others;	/* items the loop and the other thread have yet to submit */
+bool lends;		/* items stand still until all have begun */
 byte items, begun, finished;
 
 #define SURPLUS	  (threads - leaving > threads_min)
 #define COMING	  (arriving + searching)
+#define IN_SERVICE (threads - idle - lent)
+#define CROWDED	  (IN_SERVICE > threads_max)
+#define DESERTED  (waiting && threads == lent)
 #define AT_A_TIME (items < threads_max -> items : threads_max)
 
 inline lock()
@@ -60,7 +66,7 @@ inline lock()
 inline unlock()
 {
 	d_step {
-		assert(threads == awake + idle + leaving);
+		assert(threads == awake + idle + leaving + lent);
 		locked = false
 	}
 }
@@ -93,16 +99,16 @@ inline summon(haste)
 		:: waiting -> /* wanted: one or two */
 			owed = waiting > 1;
 			if
-			:: COMING >= 1
-			:: COMING < 2 && (COMING < 1 || waiting > 1) ->
+			:: COMING >= 1 || IN_SERVICE >= threads_max
+			:: IN_SERVICE < threads_max && COMING < 2 && (COMING < 1 || waiting > 1) ->
 				if
 				:: idle -> claim()
-				:: !idle && threads < threads_max && (haste != TURN || !threads) ->
+				:: !idle && (haste != TURN || threads == lent) ->
 					threads++;
 					arriving++;
 					awake++;
 					summons = START
-				:: !idle && (threads >= threads_max || haste == TURN && threads)
+				:: !idle && haste == TURN && threads != lent
 				fi
 			fi
 		fi
@@ -151,7 +157,7 @@ inline carry_out()
 			lock();
 			start_failed();
 			if
-			:: waiting && !threads -> retrying = true /* tern__retry_begin */
+			:: DESERTED -> retrying = true /* tern__retry_begin */
 			:: else
 			fi;
 			unlock();
@@ -169,10 +175,41 @@ inline carry_out()
 
 /* ---- a worker ---- */
 
+/* tern_blocking_begin */
+inline begin()
+{
+	lock();
+	if
+	:: !lent ->
+		atomic { lent++; is_lent = true };
+		awake--; /* S1 */
+#ifndef LENDS_UNSEEING
+		collect();
+#endif
+		summon(NOW)
+	:: else
+	fi;
+	unlock();
+	carry_out()
+}
+
+/* tern_blocking_end */
+inline end()
+{
+	if
+	:: is_lent -> atomic { lock(); lent--; awake++; is_lent = false; unlock() }
+	:: else
+	fi
+}
+
 inline run_item()
 {
 	d_step { has_item = false; begun++ };
-	!turns || begun >= AT_A_TIME;
+	if
+	:: lends -> begin(); begun == items; end()
+	:: !lends && turns -> begun >= AT_A_TIME
+	:: !lends && !turns
+	fi;
 	finished++
 }
 
@@ -185,7 +222,7 @@ inline take()
 		:: else
 		fi;
 		if
-		:: waiting ->
+		:: waiting && !CROWDED ->
 			has_item = true;
 			waiting--;
 			/* tern__policy_taken */
@@ -228,7 +265,7 @@ end_asleep:
 		:: on_stack[id] && !woken && SURPLUS ->
 			d_step { on_stack[id] = false; idle-- };
 			if
-			:: waiting -> awake++; stay = true
+			:: waiting && !CROWDED -> awake++; stay = true
 			:: else -> stay = false
 			fi;
 			break
@@ -249,7 +286,7 @@ inline settle()
 	collect();
 #endif
 	if
-	:: waiting -> awake++; stay = true
+	:: waiting && !CROWDED -> awake++; stay = true
 	:: else ->
 		if
 		:: idles || !SURPLUS -> sleep_on_stack()
@@ -262,7 +299,7 @@ inline settle()
 proctype worker(byte id)
 {
 	byte summons;
-	bool ok, has_item, stay, limited, woken;
+	bool ok, has_item, is_lent, stay, limited, woken;
 
 end_unused:
 	atomic { starting[id] -> starting[id] = false };
@@ -358,7 +395,7 @@ inline hand_over(haste)
 			unsettled = false;
 #else
 			unsettled = !(waiting <= COMING || owed && COMING ||
-				!idle && threads >= threads_max);
+				IN_SERVICE >= threads_max);
 #endif
 			again = summons && summons != START;
 			unlock()
@@ -411,18 +448,22 @@ inline retry()
 {
 	lock();
 	if
-	:: waiting && !threads ->
+	:: DESERTED ->
 		d_step { threads++; arriving++; awake++ };
 		unlock();
 		start(ok);
 		lock();
 		if
 		:: ok -> retrying = false
-		:: else -> start_failed(); retrying = waiting > 0
+		:: else -> start_failed(); retrying = DESERTED
 		fi
 	:: else -> retrying = false
 	fi;
 	unlock();
+	if
+	:: summons -> atomic { word[summons - 1] = true; summons = 0 }
+	:: else
+	fi;
 	ok = false
 }
 
@@ -467,6 +508,8 @@ init {
 		:: own = 2; threads_max = 1; idles = true
 		:: own = 1; others = 1; threads_min = WORKERS; idles = true
 		:: own = 1; others = 1; threads_max = 1
+		:: own = 2; threads_max = 1; threads_min = WORKERS; idles = true; lends = true
+		:: own = 1; others = 1; threads_max = 1; failures = 1; lends = true
 		:: own = 1; others = 1; failures = 1; threads_min = WORKERS; idles = true;
 			/* a worker is on its way to an item */
 			unused[0] = false; starting[0] = true; threads = 1; arriving = 1; awake = 1;
