@@ -12,5 +12,6 @@
 #include <tern/loop.h>
 #include <tern/pool.h>
 #include <tern/resolve.h>
+#include <tern/stats.h>
 
 #endif

@@ -66,7 +66,7 @@ SAME(tern_pool_opts, gone, 80);
 SAME(tern_pool_opts, user, 88);
 SAME(tern_pool_opts, blocking_max, 96);
 
-_Static_assert(sizeof(struct tern_pool_stats) == 80, "statistics");
+_Static_assert(sizeof(struct tern_pool_stats) == 2216, "statistics");
 SAME(tern_pool_stats, threads, 8);
 SAME(tern_pool_stats, idle, 12);
 SAME(tern_pool_stats, threads_peak, 16);
@@ -78,6 +78,28 @@ SAME(tern_pool_stats, threads_created, 48);
 SAME(tern_pool_stats, threads_exited, 56);
 SAME(tern_pool_stats, threads_failed, 64);
 SAME(tern_pool_stats, wakes, 72);
+SAME(tern_pool_stats, running, 80);
+SAME(tern_pool_stats, sample, 84);
+SAME(tern_pool_stats, searches_paid, 88);
+SAME(tern_pool_stats, searches_failed, 96);
+SAME(tern_pool_stats, wait, 104);
+SAME(tern_pool_stats, run, 1160);
+
+_Static_assert(sizeof(struct tern_lane_stats) == 2152, "statistics of a lane");
+SAME(tern_lane_stats, queued, 8);
+SAME(tern_lane_stats, running, 12);
+SAME(tern_lane_stats, started, 16);
+SAME(tern_lane_stats, canceled, 24);
+SAME(tern_lane_stats, timed_out, 32);
+SAME(tern_lane_stats, wait, 40);
+SAME(tern_lane_stats, run, 1096);
+
+_Static_assert(sizeof(struct tern_histogram) == 1056, "histogram");
+SAME(tern_histogram, count, 0);
+SAME(tern_histogram, measured, 8);
+SAME(tern_histogram, sum_ns, 16);
+SAME(tern_histogram, longest_ns, 24);
+SAME(tern_histogram, buckets, 32);
 #endif
 
 static void items_are_small(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A pool's life: create, get, put, destroy, and what it tells of itself. */
+/* A pool's life: create, get, put, destroy. */
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -268,22 +268,4 @@ void tern_pool_destroy(struct tern_pool *p)
 	if (refs != 1)
 		tern__fatal("tern_pool_destroy", "%u others hold pool %p", refs - 1, (void *)p);
 	close_and_join(p);
-}
-
-int tern_pool_stats(struct tern_pool *p, struct tern_pool_stats *stats)
-{
-#ifdef TERN_STATS
-	struct tern_pool_stats now;
-
-	tern__pool_lock(p);
-	now = p->stats;
-	now.threads = p->threads;
-	now.idle = p->idle;
-	now.threads_peak = p->threads_peak;
-	now.queued = p->waiting;
-	tern__pool_unlock(p);
-	return tern__options_write(stats, &now, sizeof(now));
-#else
-	return -ENOTSUP;
-#endif
 }

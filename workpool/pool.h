@@ -2,7 +2,7 @@
 /*
  * The pool as its own files see it.
  *
- *	pool.c	  create, get, put, destroy, statistics: the pool's life
+ *	pool.c	  create, get, put, destroy: the pool's life
  *	work.c	  submit, cancel: an item's life
  *	port.c	  where one loop's submissions to one pool wait to be handed over
  *	queue.c	  what waits in the pool, in order
@@ -13,6 +13,7 @@
  *	room.c	  how much may wait, for those who ask
  *	blocking.c  threads that stand still do not count
  *	resolve.c getaddrinfo as an item, on the public calls alone
+ *	stats.c	  what a pool tells of itself; tally.h: what is counted for it
  *	retry.c	  what happens when no thread at all could be started
  *
  * Lock order: guard (work.c) before a pool's lock; nothing is taken inside a pool's lock. No
@@ -35,6 +36,7 @@
 #include "../lib/base/mpsc.h"
 #include "../lib/base/park.h"
 #include "../lib/loop/loop.h"
+#include "tally.h"
 
 /* Of an item. Written by whoever owns the item at the time; the pool's lock guards QUEUED. */
 enum tern__state {
@@ -65,6 +67,8 @@ struct tern__worker {
 	bool lent;		  /* its slot is */
 	uint32_t blocking;	  /* begun and not ended */
 	struct tern_lane *lane;	  /* of that item; NULL: none */
+	struct tern__timing timing;
+	TERN__LINE struct tern__tally tally; /* others read it */
 };
 
 /*
@@ -116,6 +120,7 @@ struct tern_lane {
 	uint32_t running_max;
 	uint64_t wait_ns; /* TERN__WAIT_POOL: as the pool says */
 	uint32_t refs;
+	struct tern__lane_tally tally;
 };
 
 #define TERN__WAIT_POOL 0
@@ -138,6 +143,7 @@ struct tern_pool {
 	uint32_t closing;	   /* after the last put; written under the lock */
 	struct tern__port *ports;  /* grows at the front under the lock, read without */
 	uint32_t run_ns;	   /* how long items ran lately, the long ones; sampled */
+	int32_t run_beyond_ns;	   /* how much longer than LONG_NS on average; see policy.c */
 	uint32_t cpus;
 	uint32_t threads_min, threads_max, blocking_max;
 	uint64_t idle_ns, spin_ns; /* spin_ns: see gap.h */
@@ -193,13 +199,6 @@ static inline void tern__pool_unlock(struct tern_pool *pool)
 {
 	pthread_mutex_unlock(&pool->lock);
 }
-
-/* Counters cost a line each and nothing when the library is built without them. */
-#ifdef TERN_STATS
-#define TERN__COUNT(pool, field) ((void)(pool)->stats.field++)
-#else
-#define TERN__COUNT(pool, field) ((void)(pool))
-#endif
 
 /* pool.c */
 void tern__pool_hold(struct tern_pool *pool);
@@ -303,9 +302,11 @@ bool tern__policy_search(struct tern__worker *worker);
  * wake.
  */
 bool tern__policy_is_much(const struct tern_pool *pool, uint32_t items);
-/* [worker] Whether to time the item that is about to run; then with how long it ran. */
+/* [worker] Whether to time the item that is about to run; then, when it was timed. */
 bool tern__policy_times(struct tern__worker *worker);
-void tern__policy_timed(struct tern_pool *pool, uint64_t ran_ns);
+void tern__policy_timed(struct tern__worker *worker);
+/* [any] One of so many items is timed for the statistics. */
+uint32_t tern__policy_sample(const struct tern_pool *pool);
 /* [lock held] How long an idle worker sleeps before it may leave; UINT64_MAX: for ever. */
 uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
 
@@ -314,6 +315,17 @@ uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
 struct tern__worker *tern__self(void);
 /* [worker] The whole of its life; the worker, and its pool, may be gone when it returns. */
 void tern__thread_serve(struct tern__worker *worker);
+
+/* stats.c */
+#ifdef TERN_STATS
+/* [worker] An item was timed. */
+void tern__stats_timed(struct tern__worker *worker);
+/* [worker, lock held] An item of the lane is over. */
+void tern__stats_lane_over(struct tern__worker *worker);
+#else
+#define tern__stats_timed(worker)     ((void)(worker))
+#define tern__stats_lane_over(worker) ((void)(worker))
+#endif
 
 /* start.c */
 /* [no lock] Carries out a decision. */

@@ -72,6 +72,7 @@ void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_n
 		p->apart_ns = now_ns - p->came_ns;
 		p->came_ns = now_ns;
 	}
+	TERN__COUNT_LANE(lane, came);
 	if (lane && lane->entered >= lane->running_max) {
 		tern__store(&w->where, w->where | TERN__HELD);
 		append(&lane->held, w);

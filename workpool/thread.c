@@ -40,10 +40,14 @@ static struct tern_work *take(struct tern__worker *w)
 		tern__store(&w->current, work);
 		w->current_home = work->node.home;
 		w->lane = tern__lane_of(work);
+		w->timing.since_ns = work->since_ns;
 		w->too_old = tern__policy_is_too_old(p, work);
 		TERN__COUNT(p, started);
-		if (w->too_old)
+		TERN__COUNT_LANE(w->lane, started);
+		if (w->too_old) {
 			TERN__COUNT(p, timed_out);
+			TERN__COUNT_LANE(w->lane, timed_out);
+		}
 		waiters = tern__room_leave(p);
 	}
 	summons = tern__policy_taken(w);
@@ -65,17 +69,23 @@ static void pin(struct tern__worker *w, struct tern_loop *home)
 	w->pinned = home;
 }
 
+static void call_timed(struct tern__worker *w, tern_work_fn *fn, struct tern_work *work)
+{
+	uint64_t start = tern__now_ns();
+
+	w->timing.wait_ns = start - w->timing.since_ns;
+	fn(work);
+	w->timing.run_ns = tern__now_ns() - start;
+	tern__policy_timed(w);
+	tern__stats_timed(w);
+}
+
 static void call(struct tern__worker *w, tern_work_fn *fn, struct tern_work *work)
 {
-	uint64_t start;
-
-	if (!tern__policy_times(w)) {
+	if (tern__policy_times(w))
+		call_timed(w, fn, work);
+	else
 		fn(work);
-		return;
-	}
-	start = tern__now_ns();
-	fn(work);
-	tern__policy_timed(w->pool, tern__now_ns() - start);
 }
 
 /* Before the item goes home, where its lane and pool may be given back. */
@@ -86,6 +96,7 @@ static void leave_lane(struct tern__worker *w)
 	if (!w->lane)
 		return;
 	tern__pool_lock(p);
+	tern__stats_lane_over(w);
 	tern__lane_leave(w->lane);
 	tern__pool_unlock(p);
 	tern__lane_drop(w->lane);
@@ -104,6 +115,7 @@ static void run(struct tern__worker *w, struct tern_work *work)
 		tern__store_release(&work->state, TERN__IDLE);
 		call(w, fn, work);
 		tern__blocking_check(w);
+		TERN__COUNT_OWN(w, over);
 		leave_lane(w);
 		return;
 	}
@@ -111,6 +123,7 @@ static void run(struct tern__worker *w, struct tern_work *work)
 		call(w, work->run, work);
 	tern__blocking_check(w);
 	work->status = w->too_old ? -ETIMEDOUT : 0;
+	TERN__COUNT_OWN(w, over);
 	leave_lane(w);
 	tern__store(&w->current, NULL);
 	tern__trail_join(&w->trail, &work->node);

@@ -46,6 +46,20 @@ void stats_stop(struct server *server)
 	tern_timer_stop(&server->counters.lag_timer);
 }
 
+/* The clients of a histogram want microseconds. */
+static void print_times(FILE *to, const char *name, const struct tern_histogram *times)
+{
+	static const double quantiles[] = {0.5, 0.9, 0.99};
+
+	fprintf(to, ", \"%s\": {\"count\": %" PRIu64 ", \"measured\": %" PRIu64, name, times->count,
+		times->measured);
+	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		fprintf(to, ", \"p%.0f_us\": %.3f", quantiles[i] * 100,
+			(double)tern_histogram_quantile(times, quantiles[i]) / 1000);
+	fprintf(to, ", \"longest_us\": %.3f, \"sum_us\": %.3f}", (double)times->longest_ns / 1000,
+		(double)times->sum_ns / 1000);
+}
+
 static void print_pool(FILE *to, const char *name, struct tern_pool *pool)
 {
 	struct tern_pool_stats stats = {.size = sizeof(stats)};
@@ -61,8 +75,15 @@ static void print_pool(FILE *to, const char *name, struct tern_pool *pool)
 		stats.queued, stats.started, stats.canceled);
 	fprintf(to, ", \"threads_created\": %" PRIu64 ", \"threads_exited\": %" PRIu64,
 		stats.threads_created, stats.threads_exited);
-	fprintf(to, ", \"threads_failed\": %" PRIu64 ", \"wakes\": %" PRIu64 "}",
-		stats.threads_failed, stats.wakes);
+	fprintf(to, ", \"threads_failed\": %" PRIu64 ", \"wakes\": %" PRIu64, stats.threads_failed,
+		stats.wakes);
+	fprintf(to, ", \"running\": %" PRIu32 ", \"sample\": %" PRIu32, stats.running,
+		stats.sample);
+	fprintf(to, ", \"searches_paid\": %" PRIu64 ", \"searches_failed\": %" PRIu64,
+		stats.searches_paid, stats.searches_failed);
+	print_times(to, "wait", &stats.wait);
+	print_times(to, "run", &stats.run);
+	fputs("}", to);
 }
 
 /* The caller frees the text. NULL: no memory. */

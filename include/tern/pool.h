@@ -198,30 +198,6 @@ void tern_blocking_end(void);
 /* [any, while submitted; in done] The loop the item comes home to; NULL: none. */
 struct tern_loop *tern_work_home(const struct tern_work *work);
 
-/* What a pool is doing: exact at the moment of the call; counts that grow start at 0. */
-struct tern_pool_stats {
-	size_t size;		  /* set it to sizeof(struct tern_pool_stats) before the call */
-	uint32_t threads;	  /* alive or being started */
-	uint32_t idle;		  /* of these, asleep */
-	uint32_t threads_peak;	  /* most at once so far */
-	uint32_t queued;	  /* items no worker has started yet, those still with a loop not
-				     included */
-	uint64_t started;	  /* items taken by workers so far */
-	uint64_t canceled;	  /* items cancelled so far */
-	uint64_t timed_out;	  /* items not run because they had waited too long, so far */
-	uint64_t threads_created; /* threads started so far */
-	uint64_t threads_exited;
-	uint64_t threads_failed; /* threads that could not be started so far */
-	uint64_t wakes;		 /* sleeping workers woken so far */
-};
-
-/*
- * [any] Fills *stats up to stats->size; what this library does not know is zeroed. Returns 0;
- * -EINVAL when stats->size is less than a size_t; -ENOTSUP from a library built without statistics
- * (meson option stats). Takes the pool's lock: not for every item.
- */
-int tern_pool_stats(struct tern_pool *pool, struct tern_pool_stats *stats);
-
 #ifdef __cplusplus
 }
 #endif

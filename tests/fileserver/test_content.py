@@ -93,8 +93,25 @@ class Content(ServerCase):
         self.assertEqual(after["work"]["outstanding"], 0)
         self.assertGreater(after["work"]["done"], before["work"]["done"])
         self.assertLessEqual(after["lag"]["last_us"], after["lag"]["longest_us"])
+        if after["files"]:
+            self.pool_adds_up(before["files"], after["files"])
         status, fields, body = self.get("/-/stats", method="HEAD")
         self.assertEqual((status, fields["Content-Type"], body), (200, "application/json", b""))
+
+    def pool_adds_up(self, before, after):
+        self.assertEqual(after["running"], 0)
+        self.assertIn(after["sample"], (1, 16))
+        for name in ("searches_paid", "searches_failed"):
+            self.assertGreaterEqual(after[name], before[name])
+        for name in ("wait", "run"):
+            times = after[name]
+            self.assertGreaterEqual(times["count"], before[name]["count"])
+            self.assertGreater(times["measured"], 0)
+            self.assertLessEqual(times["measured"], times["count"])
+            self.assertLessEqual(times["p50_us"], times["p90_us"])
+            self.assertLessEqual(times["p90_us"], times["p99_us"])
+            self.assertLessEqual(times["p99_us"], times["longest_us"])
+            self.assertGreaterEqual(times["sum_us"], times["longest_us"])
 
 
 class Inline(Content):

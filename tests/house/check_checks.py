@@ -24,7 +24,7 @@ ROWS = [
      ".Fn tern_loop_alive \"struct", ".Fn tern_loop_awake \"struct", "no header declares"),
     ("synopsis", ["man/tern_pool.3"], "man/tern_pool.3",
      "\tuint32_t threads_max;\n", "", "the page shows"),
-    ("synopsis", ["man/tern_pool.3"], "man/tern_pool.3",
+    ("synopsis", ["man/tern_stats.3"], "man/tern_stats.3",
      "\tuint32_t idle;\n", "\tuint64_t idle;\n", "has another type"),
     ("examples", ["man/tern.7", "LIBRARIES"], "man/tern.7",
      "\treturn 0;\n}\n", "\treturn 3;\n}\n", "status 3"),
