@@ -56,8 +56,10 @@ void tern__lane_drop(struct tern_lane *lane)
 	struct tern_pool *p = lane->pool;
 	struct tern_lane **link;
 
+	tern__hand_over(&lane->refs);
 	if (tern__sub_acq_rel(&lane->refs, 1) != 1)
 		return;
+	tern__take_over(&lane->refs);
 	tern__pool_lock(p);
 	for (link = &p->lanes; *link != lane; link = &(*link)->next)
 		;

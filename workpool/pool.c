@@ -161,8 +161,10 @@ void tern__pool_hold(struct tern_pool *p)
 
 void tern__pool_drop(struct tern_pool *p)
 {
+	tern__hand_over(&p->holds);
 	if (tern__sub_acq_rel(&p->holds, 1) > 1)
 		return;
+	tern__take_over(&p->holds);
 	tern__work_guard();
 	free_pool(p);
 }
@@ -223,9 +225,20 @@ static void close_pool(struct tern_pool *p, bool destroying)
 	tern__pool_drop(p);
 }
 
+/* Returns how many there were; what others did before they gave theirs back is the last one's. */
+static uint32_t give_back(struct tern_pool *p)
+{
+	uint32_t refs;
+
+	tern__hand_over(&p->refs);
+	refs = tern__sub_acq_rel(&p->refs, 1);
+	tern__take_over(&p->refs);
+	return refs;
+}
+
 void tern_pool_put(struct tern_pool *p)
 {
-	uint32_t refs = tern__sub_acq_rel(&p->refs, 1);
+	uint32_t refs = give_back(p);
 
 	if (!refs || refs > UINT32_MAX / 2)
 		tern__fatal("tern_pool_put", "pool %p has been put already", (void *)p);
@@ -261,7 +274,7 @@ static void close_and_join(struct tern_pool *p)
 void tern_pool_destroy(struct tern_pool *p)
 {
 	struct tern__worker *self = tern__self();
-	uint32_t refs = tern__sub_acq_rel(&p->refs, 1);
+	uint32_t refs = give_back(p);
 
 	if (self && self->pool == p)
 		tern__fatal("tern_pool_destroy", "called by a thread of pool %p", (void *)p);

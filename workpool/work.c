@@ -52,6 +52,8 @@ static void deliver_inline(struct tern_node *node)
 	if (tern__cas_seq(&w->state, &queued, TERN__STARTED)) {
 		w->run(w);
 		w->status = 0;
+	} else {
+		tern__take_over(&w->state); /* from cancel */
 	}
 	tern__store(&w->state, TERN__IDLE);
 	w->done(w);
@@ -172,6 +174,7 @@ void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_
 	}
 	if (is_refused(p))
 		refuse(p, w, call);
+	tern__mpsc_tell(&port->outbox);
 	tern__trail_join(&port->trail, &w->node);
 	tern__port_push(port, &w->node, &w->node, 1);
 }
@@ -213,6 +216,7 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 	}
 	if (is_refused(p))
 		refuse(p, work[0], call);
+	tern__mpsc_tell(&port->outbox);
 	for (size_t i = 0; i < n; i++) {
 		tern__trail_join(&port->trail, &work[i]->node);
 		work[i]->node.next = i ? &work[i - 1]->node : NULL;
@@ -270,8 +274,10 @@ bool tern_work_cancel(struct tern_work *w)
 	struct tern_pool *p;
 	bool won, over;
 
-	if (!w->owner) /* its loop delivers it in any case */
+	if (!w->owner) { /* its loop delivers it in any case */
+		tern__hand_over(&w->state);
 		return w->done && tern__cas_seq(&w->state, &queued, TERN__STARTED);
+	}
 	p = hold_pool_of_queued(w);
 	if (!p) {
 		ask_to_stop(w);

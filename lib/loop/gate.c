@@ -56,6 +56,7 @@ void tern__loop_ring(struct tern_loop *loop)
 
 void tern__loop_push(struct tern_loop *loop, struct tern_node *node)
 {
+	tern__mpsc_tell(&loop->inbox);
 	tern__mpsc_push(&loop->inbox, node); /* P1 */
 	tern__loop_ring(loop);
 }
@@ -64,6 +65,7 @@ void tern__loop_bring(struct tern_loop *loop, struct tern_node *node)
 {
 	uint32_t awaited;
 
+	tern__mpsc_tell(&loop->inbox);
 	tern__mpsc_push(&loop->inbox, node);	/* P1 */
 	awaited = tern__load_seq(&loop->armed); /* P2 */
 	while (awaited && !tern__cas_weak_seq(&loop->armed, &awaited, awaited - 1))

@@ -128,6 +128,7 @@ void tern_loop_destroy(struct tern_loop *l)
 		 */
 		while (tern__load_acquire(&l->pins))
 			sched_yield();
+		tern__take_over(&l->pins);
 		tern__gate_collect(l);
 	} while (l->ready);
 	tern__loop_note_alive(l); /* a binding that was told so still keeps its event loop going */
@@ -175,7 +176,10 @@ static void enter(struct tern_loop *l, const char *call)
 static bool is_alive(struct tern_loop *l)
 {
 	/* holds: pairs with release, which lowers it, then looks whether the gate is open */
-	return tern__loop_outstanding(l) || l->timers.count || tern__load_seq(&l->holds);
+	if (tern__loop_outstanding(l) || l->timers.count || tern__load_seq(&l->holds))
+		return true;
+	tern__take_over(&l->holds);
+	return false;
 }
 
 bool tern_loop_alive(struct tern_loop *l)
@@ -207,6 +211,7 @@ void tern_loop_release(struct tern_loop *l)
 	bool mine = tern__loop_is_mine(l);
 
 	tern__loop_pin(l);
+	tern__hand_over(&l->holds);
 	if (tern__sub_seq(&l->holds, 1) == 1 && !mine)
 		tern__loop_ring(l); /* a sleeping loop must notice that it has nothing left */
 	tern__loop_unpin(l);

@@ -13,6 +13,7 @@
 #include "../base/gap.h"
 #include "../base/mpsc.h"
 #include "../base/timer.h"
+#include "../base/tsan.h"
 
 /*
  * Something that rides on a loop: a pool's port, where the loop's submissions wait. All calls come
@@ -128,6 +129,7 @@ static inline void tern__loop_pin(struct tern_loop *loop)
 
 static inline void tern__loop_unpin(struct tern_loop *loop)
 {
+	tern__hand_over(&loop->pins);
 	tern__sub_acq_rel(&loop->pins, 1); /* pairs with destroy: our touches come before */
 }
 

@@ -131,6 +131,7 @@ MUTANTS = [
     Mutant("destroy waits for pins", "lib/loop/loop.h",
            "\ttern__add(&loop->pins, 1);\n}\n\n"
            "static inline void tern__loop_unpin(struct tern_loop *loop)\n{\n"
+           "\ttern__hand_over(&loop->pins);\n"
            "\ttern__sub_acq_rel(&loop->pins, 1); /*",
            "\t(void)tern__load(&loop->pins);\n}\n\n"
            "static inline void tern__loop_unpin(struct tern_loop *loop)\n{\n"
