@@ -21,7 +21,9 @@ WRAPPED(int, eventfd, unsigned value, int flags);
 WRAPPED(int, pthread_create, pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
 	void *arg);
 WRAPPED(int, pthread_attr_init, pthread_attr_t *attr);
+#ifdef __GLIBC__ /* others do not have it, and the library does without */
 WRAPPED(int, pthread_attr_setaffinity_np, pthread_attr_t *attr, size_t size, const cpu_set_t *set);
+#endif
 WRAPPED(int, pthread_mutex_init, pthread_mutex_t *mutex, const pthread_mutexattr_t *attr);
 
 /* a thread that the last script left behind may still call while the next one arms */
@@ -124,11 +126,13 @@ int __wrap_pthread_attr_init(pthread_attr_t *attr)
 	return fails(FAULT_ATTRIBUTE) ? ENOMEM : __real_pthread_attr_init(attr);
 }
 
+#ifdef __GLIBC__
 int __wrap_pthread_attr_setaffinity_np(pthread_attr_t *attr, size_t size, const cpu_set_t *set)
 {
 	return fails(FAULT_ATTRIBUTE) ? ENOMEM
 				      : __real_pthread_attr_setaffinity_np(attr, size, set);
 }
+#endif
 
 int __wrap_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attr)
 {

@@ -29,6 +29,12 @@ static void the_hook_before_comes_back(void)
 	ck_assert(tern_set_fatal(hook) == own);
 }
 
+/* Else an emulator that runs these tests would add a line of its own. */
+static void close_stderr(int signal)
+{
+	close(STDERR_FILENO);
+}
+
 /* What a child writes to stderr before it dies by SIGABRT. */
 static void the_own_hook_writes_one_line(void)
 {
@@ -43,6 +49,7 @@ static void the_own_hook_writes_one_line(void)
 	ck_assert_int_ge(child, 0);
 	if (!child) {
 		dup2(ends[1], STDERR_FILENO);
+		signal(SIGABRT, close_stderr);
 		tern_loop_hold(loop);
 		tern_loop_destroy(loop);
 		_exit(0);

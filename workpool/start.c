@@ -58,9 +58,32 @@ static int set_attributes(const struct tern_pool *p, pthread_attr_t *attr)
 {
 	int e = pthread_attr_setstacksize(attr, p->stack_size);
 
+#ifdef __GLIBC__
 	if (!e && p->affinity)
 		e = pthread_attr_setaffinity_np(attr, p->affinity_size, p->affinity);
+#endif
 	return e;
+}
+
+static int create(const struct tern_pool *p, const pthread_attr_t *attr, struct tern__worker *w)
+{
+	pthread_t thread;
+#ifndef __GLIBC__
+	/* no attribute for it: the new thread inherits what its creator has for this moment */
+	cpu_set_t own;
+	int e = p->affinity ? pthread_getaffinity_np(pthread_self(), sizeof(own), &own) : 0;
+
+	if (!e && p->affinity)
+		e = pthread_setaffinity_np(pthread_self(), p->affinity_size, p->affinity);
+	if (e)
+		return e;
+	e = pthread_create(&thread, attr, thread_main, w);
+	if (p->affinity)
+		pthread_setaffinity_np(pthread_self(), sizeof(own), &own);
+	return e;
+#else
+	return pthread_create(&thread, attr, thread_main, w);
+#endif
 }
 
 /*
@@ -82,7 +105,6 @@ int tern__thread_start(struct tern_pool *p)
 {
 	struct tern__worker *w = get_worker(p);
 	pthread_attr_t attr;
-	pthread_t thread;
 	sigset_t before;
 	int e;
 
@@ -94,7 +116,7 @@ int tern__thread_start(struct tern_pool *p)
 		if (!e) {
 			tern__pool_hold(p);
 			block_signals(&before);
-			e = pthread_create(&thread, &attr, thread_main, w);
+			e = create(p, &attr, w);
 			pthread_sigmask(SIG_SETMASK, &before, NULL);
 			if (e)
 				tern__pool_drop(p);
