@@ -10,6 +10,7 @@
 #define FILESERVER_H
 
 #include <ev.h>
+#include <inttypes.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -41,8 +42,18 @@ struct counters {
 	uint64_t connections_total;
 	uint32_t connections;
 	uint64_t submitted, done;
-	struct tern_timer lag_timer;
-	uint64_t lag_due_ns, lag_last_ns, lag_longest_ns;
+	uint64_t started_unix_us, started_ns; /* the same moment on two clocks */
+};
+
+/* lag.c */
+#define LAG_SECONDS 60
+
+struct lag {
+	struct tern_loop *loop;
+	struct tern_timer timer;
+	uint64_t start_ns, due_ns, last_ns, longest_ns;
+	uint64_t second; /* the one that is not over yet, counted from the start */
+	uint64_t seconds_ns[LAG_SECONDS + 1]; /* the longest in each, a ring */
 };
 
 TAILQ_HEAD(clients, client);
@@ -69,6 +80,7 @@ struct server {
 	bool draining;	   /* no new connections, and those without a request are closed */
 	bool cut;	   /* and the others too: the grace is over */
 	struct counters counters;
+	struct lag lag;
 };
 
 /* client.c: a connection, and by when it must have done something. */
@@ -211,9 +223,14 @@ enum range_kind range_parse(struct range *range, const char *text, uint64_t size
 /* type.c */
 const char *type_of(const char *path);
 
+/* lag.c */
+void lag_start(struct lag *lag, struct tern_loop *loop);
+void lag_stop(struct lag *lag);
+void lag_print(const struct lag *lag, FILE *to);
+
 /* stats.c */
+uint64_t clock_now_ns(void);
 void stats_start(struct server *server);
-void stats_stop(struct server *server);
 char *stats_json(struct server *server, size_t *length);
 
 #endif

@@ -215,6 +215,7 @@ int server_start(struct server *server, const struct config *config)
 		return error;
 	watch(server);
 	stats_start(server);
+	lag_start(&server->lag, server->loop);
 	listen_announce(error);
 	return 0;
 }
@@ -232,7 +233,7 @@ void server_stop(struct server *server)
 		ev_timer_stop(ev, &server->grace);
 		ev_signal_stop(ev, &server->term);
 		ev_signal_stop(ev, &server->intr);
-		stats_stop(server);
+		lag_stop(&server->lag);
 	}
 	if (server->gone_fd >= 0)
 		gone_stop(server);

@@ -1,49 +1,55 @@
 /* SPDX-License-Identifier: MIT */
-/* What the server has done, and how late its loop is: a timer that is due every 10 ms tells. */
+/*
+ * What the server has done, as JSON. Counters run from the start; "started_unix_us" tells one run
+ * of the server from the next, "uptime_us" is the clock to take rates by. "lag" is how late the
+ * loop was: the last time, the longest so far, and the longest in each of the last 60 seconds that
+ * are over, the oldest first. "buckets" are those of a histogram that hold items, as [limit, items]
+ * with the limit in us: what two answers differ by is what ended between them.
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "fileserver.h"
 
-#define LAG_PERIOD_NS UINT64_C(10000000)
-
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-static void arm(struct server *server)
+uint64_t clock_now_ns(void)
 {
-	server->counters.lag_due_ns = now_ns() + LAG_PERIOD_NS;
-	tern_timer_start(server->loop, &server->counters.lag_timer, LAG_PERIOD_NS);
-}
-
-static void on_lag(struct tern_timer *timer)
-{
-	struct server *server = timer->user;
-	struct counters *counters = &server->counters;
-	uint64_t now = now_ns();
-
-	counters->lag_last_ns = now > counters->lag_due_ns ? now - counters->lag_due_ns : 0;
-	if (counters->lag_last_ns > counters->lag_longest_ns)
-		counters->lag_longest_ns = counters->lag_last_ns;
-	arm(server);
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 void stats_start(struct server *server)
 {
-	tern_timer_init(&server->counters.lag_timer, on_lag);
-	server->counters.lag_timer.user = server;
-	arm(server);
+	server->counters.started_unix_us = clock_ns(CLOCK_REALTIME) / 1000;
+	server->counters.started_ns = clock_now_ns();
 }
 
-void stats_stop(struct server *server)
+/* See struct tern_histogram; the last bucket holds what is longer, too. */
+static uint64_t bucket_limit_ns(size_t at)
 {
-	tern_timer_stop(&server->counters.lag_timer);
+	return at < 4 ? 16 * (at + 1) : (5 + at % 4) << (at / 4 + 3);
+}
+
+static void print_buckets(FILE *to, const uint64_t *buckets)
+{
+	const char *comma = "";
+
+	fputs(", \"buckets\": [", to);
+	for (size_t i = 0; i < TERN_HISTOGRAM_BUCKETS; i++) {
+		if (!buckets[i])
+			continue;
+		fprintf(to, "%s[%.3f, %" PRIu64 "]", comma, (double)bucket_limit_ns(i) / 1000,
+			buckets[i]);
+		comma = ", ";
+	}
+	fputs("]", to);
 }
 
 /* The clients of a histogram want microseconds. */
@@ -56,8 +62,10 @@ static void print_times(FILE *to, const char *name, const struct tern_histogram 
 	for (size_t i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
 		fprintf(to, ", \"p%.0f_us\": %.3f", quantiles[i] * 100,
 			(double)tern_histogram_quantile(times, quantiles[i]) / 1000);
-	fprintf(to, ", \"longest_us\": %.3f, \"sum_us\": %.3f}", (double)times->longest_ns / 1000,
+	fprintf(to, ", \"longest_us\": %.3f, \"sum_us\": %.3f", (double)times->longest_ns / 1000,
 		(double)times->sum_ns / 1000);
+	print_buckets(to, times->buckets);
+	fputs("}", to);
 }
 
 static void print_pool(FILE *to, const char *name, struct tern_pool *pool)
@@ -95,7 +103,9 @@ char *stats_json(struct server *server, size_t *length)
 
 	if (!to)
 		return NULL;
-	fprintf(to, "{\n  \"requests\": %" PRIu64 ",\n  \"bytes\": %" PRIu64, counters->requests,
+	fprintf(to, "{\n  \"started_unix_us\": %" PRIu64 ",\n  \"uptime_us\": %" PRIu64 ",\n",
+		counters->started_unix_us, (clock_now_ns() - counters->started_ns) / 1000);
+	fprintf(to, "  \"requests\": %" PRIu64 ",\n  \"bytes\": %" PRIu64, counters->requests,
 		counters->bytes);
 	fprintf(to, ",\n  \"connections\": %" PRIu32 ",\n  \"connections_total\": %" PRIu64,
 		counters->connections, counters->connections_total);
@@ -104,8 +114,9 @@ char *stats_json(struct server *server, size_t *length)
 	fprintf(to, ", \"outstanding\": %" PRIu64 "}", counters->submitted - counters->done);
 	print_pool(to, "files", server->files);
 	print_pool(to, "digests", server->digests);
-	fprintf(to, ",\n  \"lag\": {\"last_us\": %" PRIu64 ", \"longest_us\": %" PRIu64 "}\n}\n",
-		counters->lag_last_ns / 1000, counters->lag_longest_ns / 1000);
+	fputs(",\n  \"lag\": ", to);
+	lag_print(&server->lag, to);
+	fputs("\n}\n", to);
 	if (fclose(to) == 0)
 		return text;
 	free(text);
