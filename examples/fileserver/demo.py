@@ -88,7 +88,8 @@ def serve(binary, directory):
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.process.send_signal(signal.SIGTERM))
     print(f"\nServing {os.path.abspath(directory)}. Open {server.url} for the files,\n"
-          f"{server.url}-/stats for figures, or add ?sha256 to a file. End with Ctrl-C.", flush=True)
+          "or add ?sha256 to one for its digest. End with Ctrl-C.\n"
+          f"Live figures of the server and its pools: {server.url}-/", flush=True)
     return server.process.wait()
 
 

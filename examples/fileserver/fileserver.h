@@ -135,6 +135,7 @@ struct request {
 	const char *url;		   /* as sent; the connection's memory */
 	struct conditions conditions;	   /* likewise */
 	bool head, digest;
+	bool page;	       /* it is for a part of the server's own page */
 	bool started;	       /* the first item has been sent */
 	bool out;	       /* the item is out: the pool's, hands off what it works on */
 	bool waiting;	       /* the connection is suspended until the item is home */
@@ -204,6 +205,7 @@ int walk_open(int root, const char *path);
 
 /* open.c, listing.c, digest.c, body.c: the work */
 void open_run(struct tern_work *work);
+int file_choose(struct request *request);
 void listing_make(struct request *request, int fd);
 void digest_run(struct tern_work *work);
 void digest_free(struct digest *digest);
@@ -227,6 +229,17 @@ const char *type_of(const char *path);
 void lag_start(struct lag *lag, struct tern_loop *loop);
 void lag_stop(struct lag *lag);
 void lag_print(const struct lag *lag, FILE *to);
+
+/* page_data.c, which the build makes of the files under page/; the last one has no name. */
+struct embedded {
+	const char *name, *etag;
+	const unsigned char *data;
+	size_t length;
+};
+extern const struct embedded embedded[];
+
+/* page.c */
+bool page_find(struct request *request);
 
 /* stats.c */
 uint64_t clock_now_ns(void);

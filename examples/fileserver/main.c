@@ -13,7 +13,8 @@
 
 static const char usage[] =
 	"usage: fileserver [options]\n"
-	"Serves the files under a directory; see http://ADDRESS:PORT/-/stats for how it fares.\n"
+	"Serves the files under a directory. http://ADDRESS:PORT/-/ shows live how it fares,\n"
+	"/-/stats tells it as JSON.\n"
 	"  -r, --root DIR        what to serve (.)\n"
 	"  -a, --address ADDR    where to listen, as a number (127.0.0.1)\n"
 	"  -p, --port PORT       0: any that is free (0)\n"

@@ -40,8 +40,8 @@ static void directory(struct request *request, int fd)
 	close(fd);
 }
 
-/* What of the file is to be sent, by the conditions and the range that came with the request. */
-static int choose(struct request *request)
+/* [any] What of the file is sent, by the conditions and the range that came with the request. */
+int file_choose(struct request *request)
 {
 	const struct conditions *conditions = &request->conditions;
 	const struct file *file = &request->file;
@@ -67,7 +67,7 @@ static void regular(struct request *request, int fd, const struct stat *st)
 {
 	file_describe(&request->file, st);
 	request->type = type_of(request->path);
-	request->status = request->digest ? MHD_HTTP_OK : choose(request);
+	request->status = request->digest ? MHD_HTTP_OK : file_choose(request);
 	if (request->digest) {
 		request->fd = fd;
 		return;

@@ -6,6 +6,11 @@
 
 #include "fileserver.h"
 
+/* The server's own page asks this server and nobody else. */
+static const char page_policy[] =
+	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+	"img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /* What the sender copies of a body at a time. */
 #define BLOCK_SIZE ((size_t)64 << 10)
 
@@ -131,6 +136,10 @@ static enum MHD_Result reply_file(struct request *request)
 		add(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
 		add(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->type);
 		add(response, "X-Content-Type-Options", "nosniff");
+	}
+	if (request->page) {
+		add(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+		add(response, "Content-Security-Policy", page_policy);
 	}
 	if (request->status == MHD_HTTP_PARTIAL_CONTENT) {
 		snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range->first,

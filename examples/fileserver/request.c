@@ -153,6 +153,8 @@ static enum MHD_Result start(struct request *request)
 	if (strcmp(request->path, "-/stats") == 0)
 		return reply_stats(request);
 	note_conditions(request);
+	if (page_find(request))
+		return reply_found(request);
 	request->digest = MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND,
 							"sha256", 6, NULL, NULL) == MHD_YES;
 	if (request->digest && request->client->gone)

@@ -61,6 +61,7 @@ def client(server, failures):
                ("GET", "/large", {"Range": "bytes=1000000-2000000"}), ("GET", "/nowhere", {}),
                ("GET", "/large?sha256", {}), ("GET", "/dir/", {}), ("GET", "/dir", {}),
                ("GET", "/empty", {}), ("GET", "/", {}), ("GET", "/-/stats", {}),
+               ("GET", "/-/", {}), ("GET", "/-/page.js", {}),
                ("GET", "/small", {"If-None-Match": "*"}), ("GET", "/../x", {})]
     try:
         connection = server.connect()
