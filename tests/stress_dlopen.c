@@ -56,6 +56,10 @@ static void count_done(struct tern_work *work)
 	++*(unsigned *)work->user;
 }
 
+static void never_mind(void *user, tern_work_fn *run, void *item_user, uint32_t ms)
+{
+}
+
 static unsigned use(unsigned round)
 {
 	const struct tern_pool_opts opts = {
@@ -63,6 +67,8 @@ static unsigned use(unsigned round)
 		.threads_min = round % 3 ? round % 3 : TERN_NONE,
 		.threads_max = 4,
 		.idle_ms_max = round % 2 ? TERN_NONE : 1,
+		.run_ms_warn = round % 5 < 3 ? 1 : 0,
+		.stuck = never_mind,
 	};
 	struct tern_work items[ITEMS];
 	struct tern_loop *loop;

@@ -49,7 +49,7 @@ _Static_assert(sizeof(struct tern_loop_binding) == 24, "binding");
 SAME(tern_loop_binding, alive, 8);
 SAME(tern_loop_binding, destroy, 16);
 
-_Static_assert(sizeof(struct tern_pool_opts) == 104, "pool options");
+_Static_assert(sizeof(struct tern_pool_opts) == 112, "pool options");
 SAME(tern_pool_opts, threads_min, 8);
 SAME(tern_pool_opts, threads_max, 12);
 SAME(tern_pool_opts, idle_ms_max, 16);
@@ -65,6 +65,8 @@ SAME(tern_pool_opts, thread_stop, 72);
 SAME(tern_pool_opts, gone, 80);
 SAME(tern_pool_opts, user, 88);
 SAME(tern_pool_opts, blocking_max, 96);
+SAME(tern_pool_opts, run_ms_warn, 100);
+SAME(tern_pool_opts, stuck, 104);
 
 _Static_assert(sizeof(struct tern_pool_stats) == 2216, "statistics");
 SAME(tern_pool_stats, threads, 8);

@@ -28,7 +28,7 @@ static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *f
 	if (e)
 		return e;
 	if (o->wait_ms_max == TERN_NONE || o->threads_min == TERN_FOREVER ||
-	    o->threads_max >= TERN_NONE)
+	    o->threads_max >= TERN_NONE || o->run_ms_warn == TERN_FOREVER)
 		return -EINVAL;
 	o->threads_min = tern__option(o->threads_min, 1);
 	o->threads_max = tern__option(o->threads_max, max(max(4, o->threads_min), cpus));
@@ -36,6 +36,7 @@ static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *f
 	o->wait_ms_max = tern__option(o->wait_ms_max, TERN_FOREVER);
 	o->blocking_max = tern__option(o->blocking_max, BLOCKING);
 	o->idle_ms_max = tern__option(o->idle_ms_max, IDLE_MS);
+	o->run_ms_warn = tern__option(o->run_ms_warn, 0);
 	if (!o->stack_size)
 		o->stack_size = max(STACK_SIZE, (uint32_t)sysconf(_SC_THREAD_STACK_MIN));
 	if (o->threads_min > o->threads_max ||
@@ -110,6 +111,8 @@ static int allocate(struct tern_pool **ret, const struct tern_pool_opts *o, uint
 	p->gone = o->gone;
 	p->user = o->user;
 	strncpy(p->name, o->name ? o->name : "tern", sizeof(p->name) - 1);
+	p->watch.run_ns = o->run_ms_warn * TERN__MS;
+	p->watch.stuck = o->stuck;
 	p->refs = p->holds = 1;
 	tern__retry_init(p);
 	*ret = p;
@@ -141,11 +144,15 @@ int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts)
 		tern__policy_count_start(p);
 		tern__pool_unlock(p);
 		e = tern__thread_start(p);
-	}
-	if (e) {
+		if (!e)
+			continue;
 		tern__pool_lock(p);
 		tern__policy_start_failed(p);
 		tern__pool_unlock(p);
+	}
+	if (!e)
+		e = tern__watch_start(p);
+	if (e) {
 		p->gone = NULL; /* of a pool that never was */
 		close_and_join(p);
 		return e;
@@ -177,7 +184,7 @@ bool tern__pool_is_over(struct tern_pool *p)
 	return true;
 }
 
-void tern__pool_end(struct tern_pool *p)
+void tern__pool_finish(struct tern_pool *p)
 {
 	if (p->gone)
 		p->gone(p->user);
@@ -185,6 +192,14 @@ void tern__pool_end(struct tern_pool *p)
 		tern__park_wake(&p->ended);
 	else if (p->joinable)
 		pthread_detach(p->left); /* on its way out, or this thread itself */
+}
+
+void tern__pool_end(struct tern_pool *p)
+{
+	if (p->watch.on)
+		tern__park_wake(&p->watch.park); /* the rest is up to it; it has its own hold */
+	else
+		tern__pool_finish(p);
 	tern__pool_drop(p);
 }
 
@@ -276,7 +291,8 @@ void tern_pool_destroy(struct tern_pool *p)
 	struct tern__worker *self = tern__self();
 	uint32_t refs = give_back(p);
 
-	if (self && self->pool == p)
+	if ((self && self->pool == p) ||
+	    (p->watch.on && pthread_equal(pthread_self(), p->watch.thread)))
 		tern__fatal("tern_pool_destroy", "called by a thread of pool %p", (void *)p);
 	if (refs != 1)
 		tern__fatal("tern_pool_destroy", "%u others hold pool %p", refs - 1, (void *)p);

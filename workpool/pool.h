@@ -9,6 +9,9 @@
  *	policy.c  who is woken or started when, who looks, who leaves: every number
  *	thread.c  one worker thread's life
  *	start.c	  how a thread comes to be
+ *	doing.h	  what a worker is running, for others to read
+ *	watch.c	  who tells of items that do not end
+ *	symbol.c  the name of a function
  *	lane.c	  kinds of work with a cap of their own
  *	room.c	  how much may wait, for those who ask
  *	blocking.c  threads that stand still do not count
@@ -36,6 +39,7 @@
 #include "../lib/base/mpsc.h"
 #include "../lib/base/park.h"
 #include "../lib/loop/loop.h"
+#include "doing.h"
 #include "tally.h"
 
 /* Of an item. Written by whoever owns the item at the time; the pool's lock guards QUEUED. */
@@ -66,7 +70,8 @@ struct tern__worker {
 	bool surplus;		  /* it is to sleep although items wait; see blocking.c */
 	bool lent;		  /* its slot is */
 	uint32_t blocking;	  /* begun and not ended */
-	struct tern_lane *lane;	  /* of that item; NULL: none */
+	struct tern_lane *lane;	  /* of the item taken; NULL: none; written under the lock */
+	struct tern__doing doing;
 	struct tern__timing timing;
 	TERN__LINE struct tern__tally tally; /* others read it */
 };
@@ -97,6 +102,16 @@ struct tern__retry {
 struct tern__summons {
 	struct tern__worker *worker; /* claimed: wake it */
 	bool start;		     /* counted: start a thread */
+};
+
+/* Who tells of items that do not end: see watch.c. on, thread, run_ns, stuck are constant. */
+struct tern__watch {
+	bool on;
+	bool parked; /* nobody runs anything; lock */
+	uint64_t run_ns;
+	tern_stuck_fn *stuck;
+	pthread_t thread;
+	struct tern__park park;
 };
 
 /* Items of one priority, in order of arrival. */
@@ -185,6 +200,7 @@ struct tern_pool {
 	bool joinable;		  /* `left` has not been joined */
 	pthread_t left;		  /* the thread that left last */
 	struct tern__retry retry; /* see retry.c */
+	struct tern__watch watch;
 	struct tern__park ended;
 	struct tern_pool_stats stats;
 	uint32_t refs, holds;
@@ -206,6 +222,8 @@ void tern__pool_drop(struct tern_pool *pool);
 /* [lock held] Whether the caller is the one to call tern__pool_end, after unlocking. */
 bool tern__pool_is_over(struct tern_pool *pool);
 void tern__pool_end(struct tern_pool *pool);
+/* [no lock] What there is to do at the end, by the last of the pool's threads. */
+void tern__pool_finish(struct tern_pool *pool);
 
 /* work.c */
 /* [any] What tern_pool_submit does, for an item that room.c has counted already. */
@@ -332,6 +350,31 @@ void tern__stats_lane_over(struct tern__worker *worker);
 void tern__thread_summon(struct tern_pool *pool, struct tern__summons summons);
 /* [no lock] Starts a thread that is counted already. 0 or a negative errno, counts unchanged. */
 int tern__thread_start(struct tern_pool *pool);
+/* [no lock] A thread as the pool's are, with a hold of it. 0 or a negative errno. */
+int tern__thread_create(struct tern_pool *pool, pthread_t *ret, void *(*fn)(void *), void *arg);
+#define TERN__NAME_SIZE 16
+/* "pool/tail", shortened in front of the slash to what the kernel takes. */
+void tern__thread_name(const struct tern_pool *pool, const char *tail, char name[TERN__NAME_SIZE]);
+void tern__worker_name(const struct tern_pool *pool, uint32_t number, char name[TERN__NAME_SIZE]);
+
+/* watch.c */
+/* [no lock] Starts the watchdog, if it is wanted. 0 or a negative errno. */
+int tern__watch_start(struct tern_pool *pool);
+/*
+ * [lock held] A worker is about to look for items, having been asleep or nowhere. True: it has to
+ * wake the watchdog, after unlocking.
+ */
+static inline bool tern__watch_unpark(struct tern_pool *pool)
+{
+	bool parked = pool->watch.parked;
+
+	pool->watch.parked = false;
+	return parked;
+}
+
+/* symbol.c */
+/* "module+0x1234", as addr2line takes it. */
+void tern__symbol_place(tern_work_fn *fn, char *to, size_t size);
 
 /* retry.c */
 void tern__retry_init(struct tern_pool *pool);

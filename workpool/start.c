@@ -12,19 +12,29 @@
 
 #include "pool.h"
 
-static void set_name(const struct tern__worker *w)
+void tern__thread_name(const struct tern_pool *p, const char *tail, char name[TERN__NAME_SIZE])
 {
-	char number[12], name[16];
-	int room = (int)sizeof(name) - 1 - snprintf(number, sizeof(number), "/%u", w->number);
+	int room = TERN__NAME_SIZE - 2 - (int)strlen(tail);
 
-	snprintf(name, sizeof(name), "%.*s%s", room, w->pool->name, number);
-	pthread_setname_np(pthread_self(), name);
+	snprintf(name, TERN__NAME_SIZE, "%.*s/%s", room, p->name, tail);
+}
+
+void tern__worker_name(const struct tern_pool *p, uint32_t number, char name[TERN__NAME_SIZE])
+{
+	char tail[12];
+
+	snprintf(tail, sizeof(tail), "%u", number);
+	tern__thread_name(p, tail, name);
 }
 
 static void *thread_main(void *arg)
 {
-	set_name(arg);
-	tern__thread_serve(arg);
+	struct tern__worker *w = arg;
+	char name[TERN__NAME_SIZE];
+
+	tern__worker_name(w->pool, w->number, name);
+	pthread_setname_np(pthread_self(), name);
+	tern__thread_serve(w);
 	return NULL;
 }
 
@@ -65,9 +75,9 @@ static int set_attributes(const struct tern_pool *p, pthread_attr_t *attr)
 	return e;
 }
 
-static int create(const struct tern_pool *p, const pthread_attr_t *attr, struct tern__worker *w)
+static int create(const struct tern_pool *p, const pthread_attr_t *attr, pthread_t *ret,
+		  void *(*fn)(void *), void *arg)
 {
-	pthread_t thread;
 #ifndef __GLIBC__
 	/* no attribute for it: the new thread inherits what its creator has for this moment */
 	cpu_set_t own;
@@ -77,12 +87,12 @@ static int create(const struct tern_pool *p, const pthread_attr_t *attr, struct 
 		e = pthread_setaffinity_np(pthread_self(), p->affinity_size, p->affinity);
 	if (e)
 		return e;
-	e = pthread_create(&thread, attr, thread_main, w);
+	e = pthread_create(ret, attr, fn, arg);
 	if (p->affinity)
 		pthread_setaffinity_np(pthread_self(), sizeof(own), &own);
 	return e;
 #else
-	return pthread_create(&thread, attr, thread_main, w);
+	return pthread_create(ret, attr, fn, arg);
 #endif
 }
 
@@ -101,34 +111,42 @@ static void block_signals(sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, &set, before);
 }
 
+int tern__thread_create(struct tern_pool *p, pthread_t *ret, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t before;
+	int e = pthread_attr_init(&attr);
+
+	if (e)
+		return -e;
+	e = set_attributes(p, &attr);
+	if (!e) {
+		tern__pool_hold(p);
+		block_signals(&before);
+		e = create(p, &attr, ret, fn, arg);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		if (e)
+			tern__pool_drop(p);
+	}
+	pthread_attr_destroy(&attr);
+	return -e;
+}
+
 int tern__thread_start(struct tern_pool *p)
 {
 	struct tern__worker *w = get_worker(p);
-	pthread_attr_t attr;
-	sigset_t before;
+	pthread_t thread;
 	int e;
 
 	if (!w)
 		return -ENOMEM;
-	e = pthread_attr_init(&attr);
-	if (!e) {
-		e = set_attributes(p, &attr);
-		if (!e) {
-			tern__pool_hold(p);
-			block_signals(&before);
-			e = create(p, &attr, w);
-			pthread_sigmask(SIG_SETMASK, &before, NULL);
-			if (e)
-				tern__pool_drop(p);
-		}
-		pthread_attr_destroy(&attr);
-	}
+	e = tern__thread_create(p, &thread, thread_main, w);
 	if (e) {
 		tern__pool_lock(p);
 		w->unused = true;
 		tern__pool_unlock(p);
 	}
-	return -e;
+	return e;
 }
 
 void tern__thread_summon(struct tern_pool *p, struct tern__summons summons)

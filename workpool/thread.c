@@ -108,12 +108,15 @@ static void run(struct tern__worker *w, struct tern_work *work)
 
 	/* before run, while the item is certainly out: its home cannot be gone */
 	pin(w, home);
+	if (!w->too_old)
+		tern__doing_start(&w->doing, work);
 	if (!work->done) {
 		/* the caller's again: not touched after this line */
 		tern_work_fn *fn = work->run;
 
 		tern__store_release(&work->state, TERN__IDLE);
 		call(w, fn, work);
+		tern__doing_stop(&w->doing);
 		tern__blocking_check(w);
 		TERN__COUNT_OWN(w, over);
 		leave_lane(w);
@@ -121,6 +124,7 @@ static void run(struct tern__worker *w, struct tern_work *work)
 	}
 	if (!w->too_old)
 		call(w, work->run, work);
+	tern__doing_stop(&w->doing);
 	tern__blocking_check(w);
 	work->status = w->too_old ? -ETIMEDOUT : 0;
 	TERN__COUNT_OWN(w, over);
@@ -166,7 +170,7 @@ static bool sleep_on_stack(struct tern_pool *p, struct tern__worker *w)
 static bool settle(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
-	bool stay;
+	bool stay, rouse;
 
 	pin(w, NULL);
 	tern__pool_lock(p);
@@ -181,7 +185,10 @@ static bool settle(struct tern__worker *w)
 		stay = (p->idle_ns || !tern__policy_is_surplus(p)) && sleep_on_stack(p, w);
 	}
 	p->leaving += !stay;
+	rouse = stay && tern__watch_unpark(p);
 	tern__pool_unlock(p);
+	if (rouse)
+		tern__park_wake(&p->watch.park);
 	return stay;
 }
 
@@ -241,6 +248,7 @@ void tern__thread_serve(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
 	struct tern__summons summons = {.start = false};
+	bool rouse;
 
 	self = w;
 	tern__pool_lock(p);
@@ -249,7 +257,10 @@ void tern__thread_serve(struct tern__worker *w)
 	/* the next one sets out before this one's hook and first item; one item is for ourselves */
 	if (p->waiting > 1)
 		summons = tern__policy_summon(p, TERN__HASTE_NOW);
+	rouse = tern__watch_unpark(p);
 	tern__pool_unlock(p);
+	if (rouse)
+		tern__park_wake(&p->watch.park);
 	tern__thread_summon(p, summons);
 
 	if (p->thread_start)

@@ -44,6 +44,12 @@ struct tern_work {
 	uint64_t since_ns;
 };
 
+/*
+ * An item has been running for ms milliseconds. user is the pool's; run and item_user are the
+ * item's as they were before it ran: the item, and what item_user points to, may be gone.
+ */
+typedef void tern_stuck_fn(void *user, tern_work_fn *run, void *item_user, uint32_t ms);
+
 struct tern_pool_opts {
 	size_t size;	      /* sizeof(struct tern_pool_opts) */
 	uint32_t threads_min; /* kept however idle; 0: 1; TERN_NONE: none are kept */
@@ -75,14 +81,20 @@ struct tern_pool_opts {
 	void *user;
 	uint32_t blocking_max; /* threads beyond threads_max for those inside tern_blocking_begin;
 				  0: 64; TERN_NONE; TERN_FOREVER */
+	/*
+	 * stuck [the pool's own thread name/watch] is told once of each item whose run takes longer
+	 * than so many milliseconds. No lock is held; no two at a time. NULL: a line to stderr.
+	 */
+	uint32_t run_ms_warn; /* 0 and TERN_NONE: no such thread, nothing is told */
+	tern_stuck_fn *stuck;
 };
 
 /*
  * [any] Makes a pool with threads_min threads running (with TERN_NONE: one). opts may be NULL.
- * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a spin, wait or stack
- * size out of range, or an affinity that no CPU matches; -E2BIG for options from a newer library;
- * -ENOMEM or -EAGAIN when memory or threads are not to be had. On failure *ret is untouched and
- * nothing stays behind.
+ * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a spin, wait, warning or
+ * stack size out of range, or an affinity that no CPU matches; -E2BIG for options from a newer
+ * library; -ENOMEM or -EAGAIN when memory or threads are not to be had. On failure *ret is
+ * untouched and nothing stays behind.
  */
 int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts);
 

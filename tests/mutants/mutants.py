@@ -198,7 +198,7 @@ MUTANTS = [
            "\tif (p->waiting > 1)\n", "\tif (p->waiting > UINT32_MAX - 1)\n",
            ("plain", "test_handover", "a new thread starts the next before its hook")),
     Mutant("a thread that could not start holds nothing", "workpool/start.c",
-           "\t\t\tif (e)\n\t\t\t\ttern__pool_drop(p);\n", "",
+           "\t\tif (e)\n\t\t\ttern__pool_drop(p);\n", "",
            ("plain", "fault_script", "pthread_create fails, each time")),
 
     # workpool: the queue
@@ -301,6 +301,33 @@ MUTANTS = [
     Mutant("destroy starts a thread if there is none", "workpool/pool.c",
            "if (p->waiting && !p->threads) {", "if (!p->waiting && !p->threads) {",
            ("plain", "fault_retry", "and destroy")),
+
+    # workpool: what runs, and who tells of it
+    Mutant("what runs is known by a copy", "workpool/watch.c",
+           "\t\tp->watch.stuck(p->user, run,", "\t\tp->watch.stuck(p->user, w->current->run,",
+           ("plain", "test_watchdog", "an item that is gone")),
+    Mutant("each item is told of once", "workpool/watch.c",
+           "\tw->doing.warned = true;\n", "",
+           ("plain", "test_watchdog", "once, however long")),
+    Mutant("each item is told of anew", "workpool/doing.h",
+           "\tdoing->warned = false;\n", "",
+           ("plain", "test_watchdog", "once each time")),
+    Mutant("each item has its own time", "workpool/doing.h",
+           "\tdoing->since_ns = tern__now_coarse_ns();",
+           "\tif (!doing->since_ns)\n\t\tdoing->since_ns = tern__now_coarse_ns();",
+           ("plain", "test_watchdog", "short items")),
+    Mutant("the watchdog parks", "workpool/watch.c",
+           "parked = !over && p->threads == p->idle;", "parked = false;",
+           ("plain", "test_watchdog", "the watchdog rests")),
+    Mutant("a worker that comes off the stack wakes the watchdog", "workpool/thread.c",
+           "rouse = stay && tern__watch_unpark(p);", "rouse = false;",
+           ("plain", "test_watchdog", "the watchdog rests")),
+    Mutant("a new thread wakes the watchdog", "workpool/thread.c",
+           "\trouse = tern__watch_unpark(p);", "\trouse = false;",
+           ("plain", "test_watchdog", "and so it does when no thread is left")),
+    Mutant("the end is the watchdog's", "workpool/pool.c",
+           "if (p->watch.on)\n\t\ttern__park_wake", "if (!p)\n\t\ttern__park_wake",
+           ("asan", "test_watchdog", "destroyed while stuck")),
 
     # workpool: retry
     Mutant("a loop tries again and again", "workpool/retry.c",
