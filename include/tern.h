@@ -9,6 +9,7 @@
 #define TERN_H
 
 #include <tern/base.h>
+#include <tern/debug.h>
 #include <tern/loop.h>
 #include <tern/pool.h>
 #include <tern/resolve.h>

@@ -68,6 +68,11 @@ SAME(tern_pool_opts, blocking_max, 96);
 SAME(tern_pool_opts, run_ms_warn, 100);
 SAME(tern_pool_opts, stuck, 104);
 
+_Static_assert(sizeof(struct tern_lane_opts) == 24, "lane options");
+SAME(tern_lane_opts, running_max, 8);
+SAME(tern_lane_opts, wait_ms_max, 12);
+SAME(tern_lane_opts, name, 16);
+
 _Static_assert(sizeof(struct tern_pool_stats) == 2216, "statistics");
 SAME(tern_pool_stats, threads, 8);
 SAME(tern_pool_stats, idle, 12);

@@ -11,6 +11,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../lib/base/options.h"
 #include "pool.h"
@@ -32,6 +33,8 @@ int tern_lane_create(struct tern_lane **ret, struct tern_pool *p, const struct t
 	lane->running_max = tern__option(o.running_max, 1);
 	lane->wait_ns = o.wait_ms_max == TERN_FOREVER ? UINT64_MAX : o.wait_ms_max * TERN__MS;
 	lane->refs = 1;
+	if (o.name)
+		strncpy(lane->name, o.name, sizeof(lane->name) - 1);
 	tern__pool_lock(p);
 	lane->next = p->lanes;
 	p->lanes = lane;

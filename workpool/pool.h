@@ -11,6 +11,7 @@
  *	start.c	  how a thread comes to be
  *	doing.h	  what a worker is running, for others to read
  *	watch.c	  who tells of items that do not end
+ *	dump.c	  what a pool is doing, as text
  *	symbol.c  the name of a function
  *	lane.c	  kinds of work with a cap of their own
  *	room.c	  how much may wait, for those who ask
@@ -117,6 +118,7 @@ struct tern__watch {
 /* Items of one priority, in order of arrival. */
 struct tern__list {
 	struct tern_work *head, *tail;
+	uint32_t n;
 };
 
 #define TERN__RANKS (TERN_LOW + 1)
@@ -136,6 +138,7 @@ struct tern_lane {
 	uint64_t wait_ns; /* TERN__WAIT_POOL: as the pool says */
 	uint32_t refs;
 	struct tern__lane_tally tally;
+	char name[32];
 };
 
 #define TERN__WAIT_POOL 0
@@ -373,6 +376,8 @@ static inline bool tern__watch_unpark(struct tern_pool *pool)
 }
 
 /* symbol.c */
+/* The function's name, or else the same as tern__symbol_place. Never takes locks of the pool. */
+void tern__symbol_name(tern_work_fn *fn, char *to, size_t size);
 /* "module+0x1234", as addr2line takes it. */
 void tern__symbol_place(tern_work_fn *fn, char *to, size_t size);
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The place of a function: what people need to find it in their sources.
+ * The name of a function, or the place of it: what people need to find it in their sources.
  *
- * The dynamic linker knows the names of some. Asking it for one takes the lock under which dlopen
- * and dlclose run the constructors and destructors of others, so the watchdog must do with the
- * place: a destructor may be waiting for it to end. The list of modules has a lock of its own,
- * which nobody holds for long.
+ * The dynamic linker knows the names that are exported. Asking it for one takes the lock under
+ * which dlopen and dlclose run the constructors and destructors of others, so the watchdog must do
+ * with the place: a destructor may be waiting for it to end. The list of modules has a lock of its
+ * own, which nobody holds for long.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
 #include <stdio.h>
@@ -47,4 +48,16 @@ void tern__symbol_place(tern_work_fn *fn, char *to, size_t size)
 
 	if (!dl_iterate_phdr(look_into, &place))
 		snprintf(to, size, "0x%jx", (uintmax_t)place.address);
+}
+
+void tern__symbol_name(tern_work_fn *fn, char *to, size_t size)
+{
+	void *address = (void *)(uintptr_t)fn;
+	Dl_info info;
+
+	/* it names the nearest one that it knows; a static function has another before it */
+	if (dladdr(address, &info) && info.dli_sname && info.dli_saddr == address)
+		snprintf(to, size, "%s", info.dli_sname);
+	else
+		tern__symbol_place(fn, to, size);
 }

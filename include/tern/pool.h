@@ -159,6 +159,7 @@ struct tern_lane_opts {
 	uint32_t running_max; /* how many of its items may run, or be next to run, at once; 0: 1 */
 	uint32_t wait_ms_max; /* as in tern_pool_opts, in place of the pool's; 0: the pool's;
 				 TERN_FOREVER */
+	const char *name;     /* for tern_pool_dump; copied, its first 31 bytes; NULL: none */
 };
 
 /*

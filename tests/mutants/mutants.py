@@ -312,6 +312,9 @@ MUTANTS = [
     Mutant("each item is told of anew", "workpool/doing.h",
            "\tdoing->warned = false;\n", "",
            ("plain", "test_watchdog", "once each time")),
+    Mutant("who is back runs nothing", "workpool/doing.h",
+           "\ttern__store(&doing->running, 0);\n", "",
+           ("plain", "test_dump", "lanes, and what waits")),
     Mutant("each item has its own time", "workpool/doing.h",
            "\tdoing->since_ns = tern__now_coarse_ns();",
            "\tif (!doing->since_ns)\n\t\tdoing->since_ns = tern__now_coarse_ns();",
@@ -328,6 +331,12 @@ MUTANTS = [
     Mutant("the end is the watchdog's", "workpool/pool.c",
            "if (p->watch.on)\n\t\ttern__park_wake", "if (!p)\n\t\ttern__park_wake",
            ("asan", "test_watchdog", "destroyed while stuck")),
+    Mutant("a place is counted from where its module lies", "workpool/symbol.c",
+           "place->address - module->dlpi_addr;", "place->address;",
+           ("plain", "test_dump", "by its place")),
+    Mutant("what a write left over is written", "workpool/dump.c",
+           "\twhile (written < to->n && !to->error) {", "\tif (to->n) {",
+           ("plain", "test_dump", "takes little at a time, and signals")),
 
     # workpool: retry
     Mutant("a loop tries again and again", "workpool/retry.c",
