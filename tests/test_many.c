@@ -169,11 +169,54 @@ static void an_item_changes_loops(void)
 	tern_pool_destroy(relay.pool);
 }
 
+/* Items that note the order they start in; the first one waits until the others are there. */
+struct start {
+	struct tern_work work;
+	struct latch *waits;
+	unsigned *starts, nth;
+};
+
+static void note_start(struct tern_work *work)
+{
+	struct start *start = tern_container_of(work, struct start, work);
+
+	start->nth = atomic_bump(start->starts);
+	if (start->waits)
+		latch_wait(start->waits);
+}
+
+static void order_over_two_loops(void)
+{
+	struct tern_loop *loops[2] = {loop_new(), loop_new()};
+	struct tern_pool *pool = pool_new(1, 1);
+	struct start start[9];
+	struct latch latch;
+	unsigned starts = 0;
+
+	latch_init(&latch, 1);
+	for (unsigned i = 0; i < 2; i++)
+		tern_loop_prepare(loops[i]);
+	for (unsigned i = 0; i < COUNT(start); i++) {
+		start[i] = (struct start){.starts = &starts, .waits = i ? NULL : &latch};
+		tern_work_init(&start[i].work, note_start, run_nothing);
+		tern_pool_submit(pool, loops[i % 3 == 2], &start[i].work);
+	}
+	latch_arrive(&latch);
+	for (unsigned i = 0; i < 2; i++)
+		ck_assert_int_eq(tern_loop_run(loops[i]), 0);
+	for (unsigned i = 0; i < COUNT(start); i++)
+		ck_assert_uint_eq(start[i].nth, i + 1);
+	for (unsigned i = 0; i < 2; i++)
+		tern_loop_destroy(loops[i]);
+	tern_pool_destroy(pool);
+}
+
 static const struct test tests[] = {
 	{"many loops, one pool", many_loops_one_pool},
 	{"one loop, many pools", one_loop_many_pools},
 	{"many loops in one thread", many_loops_in_one_thread},
 	{"an item changes loops", an_item_changes_loops},
+	{"items of a thread with two loops start in order", order_over_two_loops},
 };
 
 int main(int argc, char **argv)

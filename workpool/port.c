@@ -59,11 +59,29 @@ static void flush(struct tern__rider *rider, enum tern__flush why)
 	} while (summons.worker);
 }
 
+/*
+ * A thread with several loops has several outboxes for one pool: what it pushed to another one is
+ * brought in first, so that its items stay in order.
+ */
+static void keep_order(struct tern__port *port)
+{
+	static __thread struct tern__port *latest; /* only compared: it may be gone */
+
+	if (latest == port)
+		return;
+	latest = port;
+	tern__pool_lock(port->pool);
+	tern__queue_collect(port->pool);
+	tern__pool_unlock(port->pool);
+}
+
 void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
 		     size_t n)
 {
 	struct tern_pool *p = port->pool;
 
+	if (tern__load(&tern__loops_share_threads))
+		keep_order(port);
 	tern__mpsc_push_chain(&port->outbox, last, first); /* H1 */
 	port->rider.unsettled = true;
 	port->pushed += (uint32_t)n;

@@ -93,6 +93,9 @@ struct tern_loop {
 	void *binding_user;
 };
 
+/* loop.c: whether some thread has, or had, more than one loop; never false again. */
+extern uint32_t tern__loops_share_threads;
+
 /* gate.c: how other threads reach the loop, and how it stops listening and starts again */
 
 /* [any, pinned] Delivers on the loop's thread, in order of arrival. node->prev: see mpsc.h. */
