@@ -50,6 +50,7 @@ static void the_own_hook_writes_one_line(void)
 	if (!child) {
 		dup2(ends[1], STDERR_FILENO);
 		signal(SIGABRT, close_stderr);
+		tern_loop_after_fork(loop);
 		tern_loop_hold(loop);
 		tern_loop_destroy(loop);
 		_exit(0);

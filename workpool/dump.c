@@ -281,6 +281,8 @@ int tern_pool_dump(struct tern_pool *p, int fd)
 
 	if (fcntl(fd, F_GETFL) < 0)
 		return -errno;
+	if (tern__pool_is_parents(p))
+		return -ECHILD;
 	while (make_room(&view)) {
 		if (!look(&view, p))
 			continue;

@@ -26,6 +26,8 @@ int tern_lane_create(struct tern_lane **ret, struct tern_pool *p, const struct t
 		return e;
 	if (o.running_max >= TERN_NONE || o.wait_ms_max == TERN_NONE)
 		return -EINVAL;
+	if (tern__pool_is_parents(p))
+		return -ECHILD;
 	lane = calloc(1, sizeof(*lane));
 	if (!lane)
 		return -ENOMEM;
@@ -76,6 +78,11 @@ void tern__lane_drop(struct tern_lane *lane)
 
 void tern_lane_put(struct tern_lane *lane)
 {
+	if (tern__pool_is_parents(lane->pool)) {
+		tern__fork_put(lane->pool, lane);
+		return;
+	}
+	tern__store_release(&lane->put, true);
 	tern__lane_drop(lane);
 }
 

@@ -47,7 +47,7 @@ static int read_options(struct tern_pool_opts *o, const struct tern_pool_opts *f
 	return 0;
 }
 
-static int init_lock(pthread_mutex_t *lock)
+int tern__pool_init_lock(struct tern_pool *p)
 {
 	pthread_mutexattr_t attr;
 	int e = pthread_mutexattr_init(&attr);
@@ -58,13 +58,20 @@ static int init_lock(pthread_mutex_t *lock)
 	/* held for tens of nanoseconds: trying again is cheaper than sleeping */
 	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ADAPTIVE_NP);
 #endif
-	e = pthread_mutex_init(lock, &attr);
+	e = pthread_mutex_init(&p->lock, &attr);
 	pthread_mutexattr_destroy(&attr);
 	return -e;
 }
 
-static void free_pool(struct tern_pool *p)
+void tern__pool_free(struct tern_pool *p)
 {
+	tern__work_guard();
+	while (p->lanes) { /* only in a child */
+		struct tern_lane *lane = p->lanes;
+
+		p->lanes = lane->next;
+		free(lane);
+	}
 	while (p->workers) {
 		struct tern__worker *w = p->workers;
 
@@ -77,7 +84,8 @@ static void free_pool(struct tern_pool *p)
 		p->ports = port->next;
 		free(port);
 	}
-	pthread_mutex_destroy(&p->lock);
+	if (!tern__pool_is_parents(p)) /* else somebody may have it for ever */
+		pthread_mutex_destroy(&p->lock);
 	free(p->affinity);
 	free(p);
 }
@@ -97,6 +105,7 @@ static int allocate(struct tern_pool **ret, const struct tern_pool_opts *o, uint
 		memcpy(affinity, o->affinity, o->affinity_size);
 	p->affinity = affinity;
 	p->affinity_size = o->affinity_size;
+	p->made_in = tern__fork_generation();
 	p->cpus = cpus;
 	p->threads_min = o->threads_min;
 	p->threads_max = o->threads_max;
@@ -122,23 +131,10 @@ static int allocate(struct tern_pool **ret, const struct tern_pool_opts *o, uint
 /* Also of a pool that never got its first thread. */
 static void close_and_join(struct tern_pool *p);
 
-int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts)
+int tern__pool_start(struct tern_pool *p)
 {
-	uint32_t cpus = tern__cpus();
-	struct tern_pool_opts o;
-	struct tern_pool *p;
-	int e = read_options(&o, opts, cpus);
+	int e = 0;
 
-	if (!e)
-		e = allocate(&p, &o, cpus);
-	if (e)
-		return e;
-	e = init_lock(&p->lock);
-	if (e) {
-		free(p->affinity);
-		free(p);
-		return e;
-	}
 	for (uint32_t i = 0; i < max(p->threads_min, 1) && !e; i++) {
 		tern__pool_lock(p);
 		tern__policy_count_start(p);
@@ -152,13 +148,36 @@ int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts)
 	}
 	if (!e)
 		e = tern__watch_start(p);
+	if (!e)
+		return 0;
+	p->gone = NULL; /* of a pool that never was */
+	close_and_join(p);
+	return e;
+}
+
+int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts)
+{
+	uint32_t cpus = tern__cpus();
+	struct tern_pool_opts o;
+	struct tern_pool *p;
+	int e = read_options(&o, opts, cpus);
+
+	if (!e)
+		e = tern__fork_error();
+	if (!e)
+		e = allocate(&p, &o, cpus);
+	if (e)
+		return e;
+	e = tern__pool_init_lock(p);
 	if (e) {
-		p->gone = NULL; /* of a pool that never was */
-		close_and_join(p);
+		free(p->affinity);
+		free(p);
 		return e;
 	}
-	*ret = p;
-	return 0;
+	e = tern__pool_start(p);
+	if (!e)
+		*ret = p;
+	return e;
 }
 
 void tern__pool_hold(struct tern_pool *p)
@@ -172,8 +191,7 @@ void tern__pool_drop(struct tern_pool *p)
 	if (tern__sub_acq_rel(&p->holds, 1) > 1)
 		return;
 	tern__take_over(&p->holds);
-	tern__work_guard();
-	free_pool(p);
+	tern__pool_free(p);
 }
 
 bool tern__pool_is_over(struct tern_pool *p)
@@ -253,8 +271,13 @@ static uint32_t give_back(struct tern_pool *p)
 
 void tern_pool_put(struct tern_pool *p)
 {
-	uint32_t refs = give_back(p);
+	uint32_t refs;
 
+	if (tern__pool_is_parents(p)) {
+		tern__fork_put(p, NULL);
+		return;
+	}
+	refs = give_back(p);
 	if (!refs || refs > UINT32_MAX / 2)
 		tern__fatal("tern_pool_put", "pool %p has been put already", (void *)p);
 	if (refs == 1)
@@ -289,8 +312,13 @@ static void close_and_join(struct tern_pool *p)
 void tern_pool_destroy(struct tern_pool *p)
 {
 	struct tern__worker *self = tern__self();
-	uint32_t refs = give_back(p);
+	uint32_t refs;
 
+	if (tern__pool_is_parents(p)) {
+		tern__fork_put(p, NULL);
+		return;
+	}
+	refs = give_back(p);
 	if ((self && self->pool == p) ||
 	    (p->watch.on && pthread_equal(pthread_self(), p->watch.thread)))
 		tern__fatal("tern_pool_destroy", "called by a thread of pool %p", (void *)p);

@@ -19,6 +19,7 @@
  *	resolve.c getaddrinfo as an item, on the public calls alone
  *	stats.c	  what a pool tells of itself; tally.h: what is counted for it
  *	retry.c	  what happens when no thread at all could be started
+ *	fork.c	  a pool in the child of a fork
  *
  * Lock order: guard (work.c) before a pool's lock; nothing is taken inside a pool's lock. No
  * call-out (callback, hook, allocation, blocking system call, thread creation) under a lock.
@@ -36,6 +37,7 @@
 
 #include "../lib/base/atomic.h"
 #include "../lib/base/clock.h"
+#include "../lib/base/fork.h"
 #include "../lib/base/gap.h"
 #include "../lib/base/mpsc.h"
 #include "../lib/base/park.h"
@@ -96,6 +98,7 @@ struct tern__retry {
 	struct tern_timer timer;
 	struct tern__rider rider;
 	struct tern_loop *home; /* who retries; NULL: nobody; lock */
+	bool attached;		/* the rider is, or is about to be; home's thread */
 	uint64_t delay_ns;	/* home's thread */
 };
 
@@ -139,6 +142,7 @@ struct tern_lane {
 	uint32_t refs;
 	struct tern__lane_tally tally;
 	char name[32];
+	bool put; /* by the user; before its own part of refs is given back */
 };
 
 #define TERN__WAIT_POOL 0
@@ -148,6 +152,7 @@ enum tern__where {
 	TERN__RANK = 3,	 /* mask */
 	TERN__LANED = 4, /* owner is its lane, else its pool */
 	TERN__HELD = 8,	 /* it waits with the lane, not yet with the pool; lock */
+	TERN__BORN = 16, /* from here on: the low bits of the generation it was submitted in */
 };
 
 static inline struct tern_lane *tern__lane_of(const struct tern_work *work)
@@ -159,6 +164,7 @@ struct tern_pool {
 	/* read by submitters and lookers at every item, written when a worker sleeps or wakes */
 	TERN__LINE uint32_t awake; /* workers that will look for work before they sleep */
 	uint32_t closing;	   /* after the last put; written under the lock */
+	uint32_t made_in;	   /* generation in which it was made or adopted; see fork.c */
 	struct tern__port *ports;  /* grows at the front under the lock, read without */
 	uint32_t run_ns;	   /* how long items ran lately, the long ones; sampled */
 	int32_t run_beyond_ns;	   /* how much longer than LONG_NS on average; see policy.c */
@@ -189,6 +195,7 @@ struct tern_pool {
 	uint64_t apart_ns;		/* ... and how long after those before */
 	uint32_t unstarted; /* items submitted, neither started nor cancelled; only with a bound */
 	uint32_t arriving;  /* claimed or started, and not here yet */
+	bool moving;	    /* items are between two places; see fork.c */
 	bool owed;	    /* somebody left a wake to the next who takes an item */
 	uint32_t threads;   /* being started, serving or leaving */
 	uint32_t leaving;
@@ -227,6 +234,11 @@ bool tern__pool_is_over(struct tern_pool *pool);
 void tern__pool_end(struct tern_pool *pool);
 /* [no lock] What there is to do at the end, by the last of the pool's threads. */
 void tern__pool_finish(struct tern_pool *pool);
+int tern__pool_init_lock(struct tern_pool *pool);
+/* Starts the threads that are kept, at least one. A negative errno: it has ended again. */
+int tern__pool_start(struct tern_pool *pool);
+/* [no lock] */
+void tern__pool_free(struct tern_pool *pool);
 
 /* work.c */
 /* [any] What tern_pool_submit does, for an item that room.c has counted already. */
@@ -234,6 +246,10 @@ void tern__work_submit(struct tern_pool *pool, struct tern_loop *home, struct te
 		       const char *call);
 /* Waits until no cancel that may have found its way to a pool before its end is still on it. */
 void tern__work_guard(void);
+/* [any] Sends a node to its loop, from whichever thread; mine: from the loop's own. */
+void tern__work_give(struct tern_loop *home, struct tern_node *node, bool mine);
+/* [the only thread] Nobody is on any. */
+void tern__work_guard_reset(void);
 /* The item that is on its way home by this node; NULL: the node is of another kind. */
 const struct tern_work *tern__work_of_delivery(const struct tern_node *node);
 
@@ -270,8 +286,8 @@ void tern__queue_append(struct tern_pool *pool, struct tern_work *work, uint64_t
 void tern__queue_unlink(struct tern_pool *pool, struct tern_work *work);
 /* Has the next that the lane holds enter. */
 void tern__queue_admit(struct tern_pool *pool, struct tern_lane *lane);
-/* Takes the next to start; NULL: none waits. */
-struct tern_work *tern__queue_pick(struct tern_pool *pool);
+/* Takes the next to start, and puts it into *current as well; NULL: none waits. */
+struct tern_work *tern__queue_pick(struct tern_pool *pool, struct tern_work **current);
 /* Since when the one that has waited longest waits; only while one does. */
 uint64_t tern__queue_oldest_ns(const struct tern_pool *pool);
 /* The first item that is(item, arg); NULL: there is none. */
@@ -334,6 +350,8 @@ uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
 /* thread.c */
 /* The worker this thread is; NULL: none. */
 struct tern__worker *tern__self(void);
+/* [the only thread] It is no worker. */
+void tern__thread_forget_self(void);
 /* [worker] The whole of its life; the worker, and its pool, may be gone when it returns. */
 void tern__thread_serve(struct tern__worker *worker);
 
@@ -390,5 +408,18 @@ void tern__retry_init(struct tern_pool *pool);
  */
 struct tern_loop *tern__retry_begin(struct tern_pool *pool, const struct tern_loop *but);
 void tern__retry_post(struct tern_pool *pool, struct tern_loop *home);
+
+/* fork.c */
+/* [any] In a child, whether the pool is still its parent's. */
+static inline bool tern__pool_is_parents(const struct tern_pool *pool)
+{
+	return __builtin_expect(tern__forked(tern__load(&pool->made_in)), false);
+}
+/* [any] Of such a pool: a put, of the pool or, unless it is NULL, of a lane. */
+void tern__fork_put(struct tern_pool *pool, struct tern_lane *lane);
+/* [any] Of such a pool: a loop lets go of a port or, where that is NULL, of retrying. */
+void tern__fork_detach(struct tern_pool *pool, struct tern__port *port);
+/* [any] An item that such a pool was given: not run. */
+void tern__fork_bring_back(struct tern_loop *home, struct tern_work *work, bool mine);
 
 #endif

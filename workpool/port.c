@@ -139,6 +139,10 @@ static void detach(struct tern__rider *rider)
 	struct tern_pool *p = port->pool;
 	struct tern__summons summons;
 
+	if (tern__pool_is_parents(p)) {
+		tern__fork_detach(p, port);
+		return;
+	}
 	tern__pool_lock(p);
 	/* no item of the loop is out, but items without home may lie in the outbox */
 	tern__queue_collect(p);

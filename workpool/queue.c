@@ -88,14 +88,17 @@ void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_n
 
 void tern__queue_admit(struct tern_pool *p, struct tern_lane *lane)
 {
-	struct tern_work *w = pick(&lane->held);
+	struct tern_work *w;
 
-	if (!w)
-		return;
-	lane->entered++;
-	tern__store(&w->where, w->where & ~TERN__HELD);
-	append(&p->queue, w);
-	tern__bump(&p->waiting, 1u);
+	tern__store(&p->moving, true);
+	w = pick(&lane->held);
+	if (w) {
+		lane->entered++;
+		tern__store(&w->where, w->where & ~TERN__HELD);
+		append(&p->queue, w);
+		tern__bump(&p->waiting, 1u);
+	}
+	tern__store_release(&p->moving, false);
 }
 
 void tern__queue_unlink(struct tern_pool *p, struct tern_work *w)
@@ -110,12 +113,14 @@ void tern__queue_unlink(struct tern_pool *p, struct tern_work *w)
 		tern__lane_leave(tern__lane_of(w));
 }
 
-struct tern_work *tern__queue_pick(struct tern_pool *p)
+struct tern_work *tern__queue_pick(struct tern_pool *p, struct tern_work **current)
 {
 	struct tern_work *w = pick(&p->queue);
 
-	if (w)
-		tern__bump(&p->waiting, -1u);
+	if (!w)
+		return NULL;
+	tern__store(current, w);
+	tern__store_release(&p->waiting, p->waiting - 1); /* only now, see fork.c */
 	return w;
 }
 
@@ -162,6 +167,7 @@ void tern__queue_collect(struct tern_pool *p)
 		if (tern__mpsc_empty(&port->outbox)) /* S2, see port.c */
 			continue;
 		now = now ? now : tern__now_ns();
+		tern__store(&p->moving, true);
 		node = tern__mpsc_take(&port->outbox, &newest, &n);
 		while (node) {
 			struct tern_node *next = node->next;
@@ -169,6 +175,7 @@ void tern__queue_collect(struct tern_pool *p)
 			tern__queue_append(p, work_of(node), now);
 			node = next;
 		}
+		tern__store_release(&p->moving, false);
 	}
 }
 

@@ -21,6 +21,7 @@ static struct tern_pool *pool_of_rider(struct tern__rider *rider)
 static void finish(struct tern_pool *p, struct tern_loop *home)
 {
 	tern__loop_detach(home, &p->retry.rider);
+	p->retry.attached = false;
 	tern__pool_drop(p);
 }
 
@@ -36,6 +37,7 @@ static void on_post(struct tern_post *post)
 	struct tern_pool *p = tern_container_of(post, struct tern_pool, retry.post);
 	struct tern_loop *home = p->retry.home;
 
+	p->retry.attached = true;
 	tern__loop_attach(home, &p->retry.rider);
 	arm(p, home, DELAY_MIN_NS);
 }
@@ -107,8 +109,16 @@ static void rider_detach(struct tern__rider *rider)
 	struct tern_loop *home = p->retry.home, *next = NULL;
 
 	home->timers_own--;
-	tern_timer_stop(&p->retry.timer);
+	/* no root: the heap is given up, see lib/loop/fork.c */
+	if (p->retry.timer.loop && home->timers.root)
+		tern__timers_remove(&home->timers, &p->retry.timer);
+	p->retry.timer.loop = NULL;
+	if (tern__pool_is_parents(p)) {
+		tern__fork_detach(p, NULL);
+		return;
+	}
 	tern__pool_lock(p);
+	p->retry.attached = false;
 	p->retry.home = NULL;
 	if (tern__policy_is_deserted(p))
 		next = tern__retry_begin(p, home);
@@ -123,6 +133,7 @@ static const struct tern__rider_ops rider_ops = {rider_flush, rider_busy, rider_
 
 void tern__retry_init(struct tern_pool *p)
 {
+	p->retry.home = NULL;
 	p->retry.rider.ops = &rider_ops;
 	tern_post_init(&p->retry.post, on_post);
 	tern_timer_init(&p->retry.timer, on_timer);

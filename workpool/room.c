@@ -87,10 +87,16 @@ void tern_pool_notify_room(struct tern_pool *p, struct tern_loop *home, struct t
 
 	if (!post->fn)
 		tern__fatal(call, "post %p has no function", (void *)post);
+	tern__loop_check_fork(home, call);
 	if (tern__xchg_seq(&post->node.home, home))
 		tern__fatal(call, "post %p is already on its way", (void *)post);
 	tern__loop_submitted(home, 1, tern__loop_is_mine(home));
 	post->node.deliver = deliver;
+	if (tern__pool_is_parents(p)) {
+		post->node.next = NULL;
+		tern__room_tell(post);
+		return;
+	}
 	tern__pool_lock(p);
 	post->node.next = p->room_waiters ? &p->room_waiters->node : NULL;
 	p->room_waiters = post;
@@ -119,6 +125,8 @@ int tern_pool_try_submit(struct tern_pool *p, struct tern_loop *home, struct ter
 
 	if (w->priority > TERN_LOW || (lane && lane->pool != p))
 		return -EINVAL;
+	if (p && tern__pool_is_parents(p))
+		return -ECHILD;
 	if (p && is_full(p))
 		return -EAGAIN;
 	tern__work_submit(p, home, w, "tern_pool_try_submit");

@@ -85,6 +85,8 @@ int tern_pool_stats(struct tern_pool *p, struct tern_pool_stats *stats)
 {
 	struct tern_pool_stats now;
 
+	if (tern__pool_is_parents(p))
+		return -ECHILD;
 	for (struct tern__worker *w = read_counts(p, &now); w; w = w->next) {
 		now.searches_paid += tern__load(&w->tally.searches_paid);
 		now.searches_failed += tern__load(&w->tally.searches_failed);
@@ -98,6 +100,8 @@ int tern_lane_stats(struct tern_lane *lane, struct tern_lane_stats *stats)
 {
 	struct tern_lane_stats now = {.size = sizeof(now)};
 
+	if (tern__pool_is_parents(lane->pool))
+		return -ECHILD;
 	tern__pool_lock(lane->pool);
 	now.queued = queued_in(lane);
 	now.running = running_in(lane);

@@ -21,6 +21,11 @@ struct tern__worker *tern__self(void)
 	return self;
 }
 
+void tern__thread_forget_self(void)
+{
+	self = NULL;
+}
+
 static struct tern_work *take(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
@@ -34,10 +39,9 @@ static struct tern_work *take(struct tern__worker *w)
 	if (!p->waiting)
 		tern__queue_collect(p);
 	w->surplus = tern__policy_is_crowded(p);
-	work = w->surplus ? NULL : tern__queue_pick(p);
+	work = w->surplus ? NULL : tern__queue_pick(p, &w->current);
 	if (work) {
 		tern__store_release(&work->state, TERN__STARTED);
-		tern__store(&w->current, work);
 		w->current_home = work->node.home;
 		w->lane = tern__lane_of(work);
 		w->timing.since_ns = work->since_ns;
@@ -69,23 +73,29 @@ static void pin(struct tern__worker *w, struct tern_loop *home)
 	w->pinned = home;
 }
 
-static void call_timed(struct tern__worker *w, tern_work_fn *fn, struct tern_work *work)
+/*
+ * False: fork was called in there, and this is the only thread of a child. There is no worker, and
+ * its pool may be gone: the thread just ends.
+ */
+static inline bool call(struct tern__worker *w, tern_work_fn *fn, struct tern_work *work)
 {
-	uint64_t start = tern__now_ns();
+	uint32_t generation = tern__fork_generation();
+	bool times = tern__policy_times(w);
+	uint64_t start = 0;
 
-	w->timing.wait_ns = start - w->timing.since_ns;
+	if (times) {
+		start = tern__now_ns();
+		w->timing.wait_ns = start - w->timing.since_ns;
+	}
 	fn(work);
-	w->timing.run_ns = tern__now_ns() - start;
-	tern__policy_timed(w);
-	tern__stats_timed(w);
-}
-
-static void call(struct tern__worker *w, tern_work_fn *fn, struct tern_work *work)
-{
-	if (tern__policy_times(w))
-		call_timed(w, fn, work);
-	else
-		fn(work);
+	if (tern__forked(generation))
+		return false;
+	if (times) {
+		w->timing.run_ns = tern__now_ns() - start;
+		tern__policy_timed(w);
+		tern__stats_timed(w);
+	}
+	return true;
 }
 
 /* Before the item goes home, where its lane and pool may be given back. */
@@ -102,7 +112,8 @@ static void leave_lane(struct tern__worker *w)
 	tern__lane_drop(w->lane);
 }
 
-static void run(struct tern__worker *w, struct tern_work *work)
+/* False: see call. */
+static bool run(struct tern__worker *w, struct tern_work *work)
 {
 	struct tern_loop *home = work->node.home;
 
@@ -115,15 +126,17 @@ static void run(struct tern__worker *w, struct tern_work *work)
 		tern_work_fn *fn = work->run;
 
 		tern__store_release(&work->state, TERN__IDLE);
-		call(w, fn, work);
+		if (!call(w, fn, work))
+			return false;
 		tern__doing_stop(&w->doing);
 		tern__blocking_check(w);
 		TERN__COUNT_OWN(w, over);
 		leave_lane(w);
-		return;
+		tern__store(&w->current, NULL);
+		return true;
 	}
-	if (!w->too_old)
-		call(w, work->run, work);
+	if (!w->too_old && !call(w, work->run, work))
+		return false;
 	tern__doing_stop(&w->doing);
 	tern__blocking_check(w);
 	work->status = w->too_old ? -ETIMEDOUT : 0;
@@ -132,6 +145,7 @@ static void run(struct tern__worker *w, struct tern_work *work)
 	tern__store(&w->current, NULL);
 	tern__trail_join(&w->trail, &work->node);
 	tern__loop_bring(home, &work->node);
+	return true;
 }
 
 /* With the lock held, counted out of `awake`: sleeps until claimed. False: idled long enough. */
@@ -192,7 +206,8 @@ static bool settle(struct tern__worker *w)
 	return stay;
 }
 
-static void work_until_told_to_leave(struct tern__worker *w)
+/* False: see call. */
+static bool work_until_told_to_leave(struct tern__worker *w)
 {
 	for (;;) {
 		struct tern_work *work = take(w);
@@ -200,13 +215,14 @@ static void work_until_told_to_leave(struct tern__worker *w)
 		if (work) {
 			if (w->gap.since_ns)
 				tern__gap_end(&w->gap, tern__now_ns(), &w->park.woken_ns);
-			run(w, work);
+			if (!run(w, work))
+				return false;
 			continue;
 		}
 		if (!w->gap.since_ns)
 			tern__gap_begin(&w->gap, tern__now_ns());
 		if (!tern__policy_search(w) && !settle(w))
-			return;
+			return true;
 	}
 }
 
@@ -244,6 +260,16 @@ static void leave(struct tern__worker *w)
 	tern__pool_drop(p);
 }
 
+/* False: see call. */
+static bool call_hook(const struct tern_pool *p, void (*hook)(void *user))
+{
+	uint32_t generation = tern__fork_generation();
+
+	if (hook)
+		hook(p->user);
+	return !tern__forked(generation);
+}
+
 void tern__thread_serve(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
@@ -263,11 +289,9 @@ void tern__thread_serve(struct tern__worker *w)
 		tern__park_wake(&p->watch.park);
 	tern__thread_summon(p, summons);
 
-	if (p->thread_start)
-		p->thread_start(p->user);
-	work_until_told_to_leave(w);
-	if (p->thread_stop)
-		p->thread_stop(p->user);
+	if (!call_hook(p, p->thread_start) || !work_until_told_to_leave(w) ||
+	    !call_hook(p, p->thread_stop))
+		return;
 	self = NULL;
 	leave(w);
 }

@@ -59,10 +59,21 @@ static void deliver_inline(struct tern_node *node)
 	w->done(w);
 }
 
-/* Checks an item and makes it QUEUED, with nothing shared yet. */
-static void enter(struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
-		  const char *call)
+/*
+ * What marks the items of this process, and not of its parent. With so few bits those of the 16th
+ * forefather look like ours.
+ */
+static inline uint8_t born(uint32_t generation)
 {
+	return (uint8_t)(generation * TERN__BORN);
+}
+
+/* Checks an item and makes it QUEUED, with nothing shared yet. */
+static inline void enter(struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
+			 const char *call)
+{
+	uint32_t generation = tern__fork_generation();
+
 	if (!w->run)
 		tern__fatal(call, "work %p has no run function", (void *)w);
 	if (tern__load(&w->state) != TERN__IDLE)
@@ -72,8 +83,10 @@ static void enter(struct tern_pool *p, struct tern_loop *home, struct tern_work 
 		tern__fatal(call, "work %p has priority %u", (void *)w, w->priority);
 	if (!home && (w->done || !p))
 		tern__fatal(call, "work %p has no home to complete on", (void *)w);
+	if (home && __builtin_expect(home->made_in != generation, false) && (w->done || !p))
+		tern__loop_lost(home, call);
 	w->status = 0;
-	w->where = (w->where & TERN__LANED) | w->priority;
+	w->where = (w->where & TERN__LANED) | w->priority | born(generation);
 	tern__store(&w->canceled, 0);
 	if (!(w->where & TERN__LANED)) {
 		w->owner = p;
@@ -130,7 +143,7 @@ static void queue_now(struct tern_pool *p, struct tern_work *const items[], size
 	tern__thread_summon(p, summons);
 }
 
-static void give_to_loop(struct tern_loop *home, struct tern_node *node, bool mine)
+void tern__work_give(struct tern_loop *home, struct tern_node *node, bool mine)
 {
 	if (mine) {
 		tern__loop_push_own(home, node);
@@ -151,7 +164,7 @@ static struct tern__port *port_for(struct tern_pool *p, struct tern_loop *home, 
 static void submit_inline(struct tern_loop *home, struct tern_work *w, bool mine)
 {
 	tern__loop_submitted(home, 1, mine);
-	give_to_loop(home, &w->node, mine);
+	tern__work_give(home, &w->node, mine);
 }
 
 void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
@@ -163,6 +176,10 @@ void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_
 	enter(p, home, w, call);
 	if (!p) {
 		submit_inline(home, w, mine);
+		return;
+	}
+	if (tern__pool_is_parents(p)) {
+		tern__fork_bring_back(home, w, mine);
 		return;
 	}
 	if (w->done)
@@ -205,6 +222,11 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 			submit_inline(home, work[i], mine);
 		return;
 	}
+	if (tern__pool_is_parents(p)) {
+		for (size_t i = 0; i < n; i++)
+			tern__fork_bring_back(home, work[i], mine);
+		return;
+	}
 	tern__room_enter(p, n);
 	if (homed)
 		tern__loop_submitted(home, homed, mine);
@@ -235,6 +257,11 @@ void tern__work_guard(void)
 {
 	pthread_rwlock_wrlock(&guard);
 	pthread_rwlock_unlock(&guard);
+}
+
+void tern__work_guard_reset(void)
+{
+	guard = (pthread_rwlock_t)PTHREAD_RWLOCK_INITIALIZER;
 }
 
 static struct tern_pool *hold_pool_of_queued(struct tern_work *w)
@@ -274,7 +301,9 @@ bool tern_work_cancel(struct tern_work *w)
 	struct tern_pool *p;
 	bool won, over;
 
-	if (!w->owner) { /* its loop delivers it in any case */
+	if ((tern__load(&w->where) ^ born(tern__fork_generation())) / TERN__BORN)
+		return false; /* the parent's: its pool may be gone */
+	if (!w->owner) {      /* its loop delivers it in any case */
 		tern__hand_over(&w->state);
 		return w->done && tern__cas_seq(&w->state, &queued, TERN__STARTED);
 	}
@@ -304,7 +333,7 @@ bool tern_work_cancel(struct tern_work *w)
 		ask_to_stop(w);
 	if (won && w->done) {
 		w->status = -ECANCELED;
-		give_to_loop(home, &w->node, tern__loop_is_mine(home));
+		tern__work_give(home, &w->node, tern__loop_is_mine(home));
 	}
 	if (over)
 		tern__pool_end(p);

@@ -69,6 +69,18 @@ int tern_loop_bind(struct tern_loop *loop, const struct tern_loop_binding *bindi
 void tern_loop_destroy(struct tern_loop *loop);
 
 /*
+ * [loop's thread to be, in the child of a fork] Makes a loop of the parent's one of the
+ * child's: with a descriptor of its own under the same number, bound to this thread if it was bound
+ * to one. What was on its way to it is the parent's alone, and must be initialised again before it
+ * is used here. Timers stay armed and holds are kept; only if another thread than the loop's called
+ * fork the timers are forgotten as well. Legal in a completion, if fork was called there. Until
+ * then all calls for the loop but tern_loop_fd and tern_loop_destroy are fatal in the child.
+ * Returns 0, also if the loop is this process' own; what eventfd(2) says (-EMFILE, -ENFILE,
+ * -ENOMEM), and nothing has changed. See tern_fork(7).
+ */
+int tern_loop_after_fork(struct tern_loop *loop);
+
+/*
  * [any] The descriptor that is readable while completions wait for dispatch. Owned by the loop;
  * poll it for reading, level-triggered, and never read it.
  */

@@ -34,7 +34,8 @@ struct tern_work {
 	tern_work_fn *run;  /* [worker] may block */
 	tern_work_fn *done; /* [loop] exactly once; NULL: see tern_pool_submit */
 	void *user;
-	int status;	  /* in done: 0; if run was never entered -ECANCELED or -ETIMEDOUT */
+	int status;	  /* in done: 0; if run was never entered -ECANCELED, -ETIMEDOUT or
+			     -ECHILD: the pool is the parent's, see tern_fork(7) */
 	uint8_t priority; /* enum tern_priority, as submit finds it */
 	uint8_t state;	  /* private, like all below */
 	uint8_t where;
@@ -116,6 +117,16 @@ void tern_pool_put(struct tern_pool *pool);
  */
 void tern_pool_destroy(struct tern_pool *pool);
 
+/*
+ * [any, in the child of a fork] Gives a pool that the parent had made, and that was idle, threads
+ * of its own here, as tern_pool_create does; the caller holds a reference. Returns 0, also if the
+ * pool is this process' own; -EBUSY when items of the parent waited or ran when it forked; -ENOMEM
+ * or -EAGAIN when memory or threads are not to be had: it may be tried again. Until it has returned
+ * 0 the child can use the pool for nothing: create, stats and try_submit return -ECHILD, items
+ * complete with -ECHILD, and put and destroy only free memory. See tern_fork(7).
+ */
+int tern_pool_after_fork(struct tern_pool *pool);
+
 /* [any] Prepares an item: not submitted, user NULL. run is required. */
 void tern_work_init(struct tern_work *work, tern_work_fn *run, tern_work_fn *done);
 
@@ -141,8 +152,8 @@ void tern_pool_submit_many(struct tern_pool *pool, struct tern_loop *home,
 /*
  * [any] The same as tern_pool_submit, unless queue_max items or more were submitted to the pool, by
  * whichever call, and neither started nor cancelled. Returns 0; -EAGAIN when there are so many,
- * -EINVAL for a priority that is none or a lane of another pool: then nothing has happened and the
- * item is still yours.
+ * -EINVAL for a priority that is none or a lane of another pool, -ECHILD in a child for a pool of
+ * its parent's: then nothing has happened and the item is still yours.
  */
 int tern_pool_try_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work);
 
@@ -165,7 +176,8 @@ struct tern_lane_opts {
 /*
  * [any] Makes a lane: a kind of work on the pool that never takes more than running_max threads at
  * once, however much of it waits. It holds a reference to the pool. opts may be NULL. Returns 0 and
- * the lane in *ret; -EINVAL or -E2BIG for options, -ENOMEM; then *ret is untouched.
+ * the lane in *ret; -EINVAL or -E2BIG for options, -ENOMEM, -ECHILD in a child for a pool of its
+ * parent's; then *ret is untouched.
  */
 int tern_lane_create(struct tern_lane **ret, struct tern_pool *pool,
 		     const struct tern_lane_opts *opts);

@@ -64,7 +64,8 @@ struct tern_pool_stats {
 /*
  * [any] Fills *stats up to stats->size; what this library does not know is zeroed. Returns 0;
  * -EINVAL when stats->size is less than a size_t; -ENOTSUP from a library built without statistics
- * (meson option stats). Takes the pool's lock: not for every item.
+ * (meson option stats); -ECHILD in a child for a pool of its parent's, see tern_fork(7). Takes the
+ * pool's lock: not for every item.
  */
 int tern_pool_stats(struct tern_pool *pool, struct tern_pool_stats *stats);
 

@@ -33,6 +33,8 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 	uint32_t coalesce_us;
 	int e = tern__options_read(&o, sizeof(o), opts);
 
+	if (!e)
+		e = tern__fork_error();
 	if (e)
 		return e;
 	coalesce_us = tern__option(o.coalesce_us_max, COALESCE_US);
@@ -44,6 +46,7 @@ int tern_loop_create(struct tern_loop **ret, const struct tern_loop_opts *opts)
 	*l = (struct tern_loop){
 		.armed = 1,
 		.listening = true,
+		.made_in = tern__fork_generation(),
 		.cpus = tern__cpus(),
 		.batch_max = tern__option(o.batch_max, BATCH_MAX),
 		.gap.limit_ns = tern__gap_option(o.spin_us_max),
@@ -99,7 +102,7 @@ static void refuse_destroy_with_items_out(struct tern_loop *l)
 		tern__fatal("tern_loop_destroy", "loop %p is held", (void *)l);
 }
 
-static void detach_riders(struct tern_loop *l)
+void tern__loop_detach_all(struct tern_loop *l)
 {
 	while (l->riders) {
 		struct tern__rider *r = l->riders;
@@ -109,7 +112,8 @@ static void detach_riders(struct tern_loop *l)
 	}
 }
 
-void tern_loop_destroy(struct tern_loop *l)
+/* Afterwards nothing is on its way to the loop, and nobody touches it any more. */
+static void finish(struct tern_loop *l)
 {
 	if (l->depth)
 		tern__fatal("tern_loop_destroy", "loop %p is dispatching", (void *)l);
@@ -119,7 +123,7 @@ void tern_loop_destroy(struct tern_loop *l)
 		tern__gate_collect(l);
 		deliver_some(l, UINT32_MAX);
 		refuse_destroy_with_items_out(l);
-		detach_riders(l);
+		tern__loop_detach_all(l);
 		/*
 		 * A worker keeps its pin while it looks for more of this loop's items, for
 		 * microseconds, and cannot tell us through memory that we are about to free: so we
@@ -132,6 +136,14 @@ void tern_loop_destroy(struct tern_loop *l)
 		tern__gate_collect(l);
 	} while (l->ready);
 	tern__loop_note_alive(l); /* a binding that was told so still keeps its event loop going */
+}
+
+void tern_loop_destroy(struct tern_loop *l)
+{
+	if (tern__forked(l->made_in))
+		tern__loop_abandon(l);
+	else
+		finish(l);
 	if (l->binding.destroy)
 		l->binding.destroy(l->binding_user);
 	close(l->fd);
@@ -160,6 +172,7 @@ void tern__loop_detach(struct tern_loop *l, struct tern__rider *rider)
 
 void tern__loop_check(struct tern_loop *l, const char *call)
 {
+	tern__loop_check_fork(l, call);
 	if (tern__load_acquire(&l->bound) && !pthread_equal(l->owner, pthread_self()))
 		tern__fatal(call, "wrong thread for loop %p", (void *)l);
 }
@@ -208,6 +221,7 @@ void tern__loop_note_alive(struct tern_loop *l)
 
 void tern_loop_hold(struct tern_loop *l)
 {
+	tern__loop_check_fork(l, "tern_loop_hold");
 	tern__add_seq(&l->holds, 1);
 	if (tern__loop_is_mine(l))
 		tern__loop_note_alive(l);
@@ -217,6 +231,7 @@ void tern_loop_release(struct tern_loop *l)
 {
 	bool mine = tern__loop_is_mine(l);
 
+	tern__loop_check_fork(l, "tern_loop_release");
 	tern__loop_pin(l);
 	tern__hand_over(&l->holds);
 	if (tern__sub_seq(&l->holds, 1) == 1 && !mine)
@@ -252,6 +267,8 @@ static uint32_t deliver_some(struct tern_loop *l, uint32_t max)
 			l->ready_tail = &l->ready;
 		l->ready_count--;
 		node->deliver(node);
+		/* it may have called fork, and this be the child */
+		tern__loop_check_fork(l, "tern_loop_dispatch");
 	}
 	l->depth--;
 	return ran;

@@ -10,6 +10,7 @@
 #include <tern/loop.h>
 
 #include "../base/atomic.h"
+#include "../base/fork.h"
 #include "../base/gap.h"
 #include "../base/mpsc.h"
 #include "../base/timer.h"
@@ -70,6 +71,7 @@ struct tern_loop {
 
 	/* the loop's thread; `owner` is read by all: only its own thread can find itself there */
 	TERN__LINE pthread_t owner;
+	uint32_t made_in;   /* generation in which it was made or adopted; see fork.c */
 	uint32_t bound;	    /* owner is set */
 	bool prepares;	    /* has called prepare: submissions may wait for the next one */
 	bool alive;	    /* as last told to the binding */
@@ -143,6 +145,9 @@ bool tern__spin_has_cpu(struct tern_loop *loop);
 /* [loop] Looks at the inbox until it fills, or until the deadline; keeps *now_ns about right. */
 bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now_ns);
 
+/* [the only thread] Nobody looks. */
+void tern__spin_reset(void);
+
 /* coalesce.c */
 
 /* [loop] How many completions a loop that goes to sleep waits for: at least one. */
@@ -156,6 +161,20 @@ void tern__coalesce_note(struct tern_loop *loop, uint32_t ran, uint64_t ns);
 uint32_t tern__timers_run(struct tern_loop *loop, uint32_t max);
 /* [loop] Nanoseconds to the next timer: 0, one is due; -1, none is armed. */
 int64_t tern__timers_wait(struct tern_loop *loop);
+
+/* fork.c */
+
+/* Fatal: in a child a loop of its parent's. */
+__attribute__((noreturn)) void tern__loop_lost(const struct tern_loop *loop, const char *call);
+/* [any] The part of destroy that lets go of what the loop holds, for a loop of the parent's. */
+void tern__loop_abandon(struct tern_loop *loop);
+
+/* [any] Fatal in a child where the loop is still its parent's. */
+static inline void tern__loop_check_fork(const struct tern_loop *loop, const char *call)
+{
+	if (__builtin_expect(tern__forked(tern__load(&loop->made_in)), false))
+		tern__loop_lost(loop, call);
+}
 
 /* loop.c */
 
@@ -195,8 +214,9 @@ static inline uint64_t tern__loop_outstanding(struct tern_loop *loop)
 /* [loop] */
 void tern__loop_attach(struct tern_loop *loop, struct tern__rider *rider);
 void tern__loop_detach(struct tern_loop *loop, struct tern__rider *rider);
+void tern__loop_detach_all(struct tern_loop *loop);
 
-/* Fatal unless this is the loop's thread, or the loop is bound to none yet. */
+/* Fatal unless this is the loop's thread, or the loop is bound to none yet; in this process. */
 void tern__loop_check(struct tern_loop *loop, const char *call);
 
 #endif

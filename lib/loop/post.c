@@ -20,6 +20,7 @@ void tern_loop_post(struct tern_loop *loop, struct tern_post *post)
 {
 	if (!post->fn)
 		tern__fatal("tern_loop_post", "post %p has no function", (void *)post);
+	tern__loop_check_fork(loop, "tern_loop_post");
 	if (tern__xchg_seq(&post->node.home, loop))
 		tern__fatal("tern_loop_post", "post %p is already on its way", (void *)post);
 	post->node.deliver = deliver;

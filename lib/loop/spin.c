@@ -14,6 +14,11 @@
 /* Loops looking right now, in the whole process. */
 static TERN__LINE uint32_t looking;
 
+void tern__spin_reset(void)
+{
+	tern__store(&looking, 0);
+}
+
 bool tern__spin_has_cpu(struct tern_loop *loop)
 {
 	uint32_t busy = tern__load(&looking);

@@ -51,6 +51,7 @@ uint32_t tern__timers_run(struct tern_loop *loop, uint32_t max)
 		timer->loop = NULL;
 		ran++;
 		timer->fn(timer);
+		tern__loop_check_fork(loop, "tern_loop_dispatch");
 	}
 	return ran;
 }

@@ -185,8 +185,10 @@ MUTANTS = [
            "\tpin(w, NULL);\n\ttern__pool_lock(p);", "\ttern__pool_lock(p);",
            ("plain", "test_work", "goes out and comes home")),
     Mutant("an item without done is free in run", "workpool/thread.c",
-           "\t\ttern__store_release(&work->state, TERN__IDLE);\n\t\tcall(w, fn, work);",
-           "\t\tcall(w, fn, work);\n\t\ttern__store_release(&work->state, TERN__IDLE);",
+           "\t\ttern__store_release(&work->state, TERN__IDLE);\n"
+           "\t\tif (!call(w, fn, work))\n\t\t\treturn false;",
+           "\t\tif (!call(w, fn, work))\n\t\t\treturn false;\n"
+           "\t\ttern__store_release(&work->state, TERN__IDLE);",
            ("asan", "test_work", "without done it is free in run")),
     Mutant("an item that was sent home is the loop's", "workpool/thread.c",
            "\ttern__trail_join(&w->trail, &work->node);\n"
