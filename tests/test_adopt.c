@@ -528,6 +528,47 @@ static void a_binding_is_told(void)
 	tern_loop_destroy(own_loop);
 }
 
+static struct latch heard;
+
+static void is_stuck(void *user, tern_work_fn *run, void *item_user, uint32_t ms)
+{
+	latch_arrive(&heard);
+}
+
+static void adopt_watched(void *arg)
+{
+	struct job stuck;
+
+	MUST(!tern_loop_after_fork(own_loop) && !tern_pool_after_fork(own_pool));
+	quiet_init(&stuck);
+	stuck.waits = &heard;
+	tern_pool_submit(own_pool, own_loop, &stuck.work);
+	idle_close();
+	MUST(stuck.dones == 1);
+}
+
+static void put_watched(void *arg)
+{
+	tern_pool_put(own_pool);
+	tern_loop_destroy(own_loop);
+}
+
+static void a_pool_with_a_watchdog(void)
+{
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts),
+		.run_ms_warn = 1,
+		.stuck = is_stuck,
+	};
+
+	latch_init(&heard, 1);
+	own_loop = loop_new();
+	ck_assert_int_eq(tern_pool_create(&own_pool, &opts), 0);
+	in_child(put_watched, NULL);
+	in_child(adopt_watched, NULL);
+	idle_close();
+}
+
 static const struct test tests[] = {
 	{"fork in done, from dispatch", fork_in_done_of_dispatch},
 	{"fork in done, from prepare", fork_in_done_of_prepare},
@@ -535,14 +576,15 @@ static const struct test tests[] = {
 	{"back to the parent's loop from done is fatal", back_to_the_parents_loop},
 	{"so is going back from a timer", back_from_a_timer},
 	{"timers and holds stay, unless another thread forked", timers_and_holds_stay},
-	{"a binding is told that nothing is out", a_binding_is_told},
+	{"a binding is heard that nothing is out", a_binding_is_told},
 	{"the parent's epoll set is left alone", on_libev},
 	{"an idle pool and its loop go on in the child", pools_and_loops_go_on_in_a_child},
 	{"so does a pool that keeps no threads", a_pool_that_keeps_none},
 	{"so do lanes", lanes_of_the_parent},
+	{"so does a watchdog", a_pool_with_a_watchdog},
 };
 
 int main(int argc, char **argv)
 {
-	return run_fork_tests("after_fork", tests, COUNT(tests), 3, argc, argv);
+	return run_fork_tests("after_fork", tests, COUNT(tests), 4, argc, argv);
 }

@@ -18,9 +18,9 @@ extern "C" {
  * [any, not a signal handler] Writes to the descriptor what each thread of the pool is running and
  * for how long, what waits, and the pool's lanes. Takes the pool's lock only to copy; allocates;
  * blocks as write(2) to fd does, and while another thread is in dlopen(3). Returns 0; -EBADF when
- * fd is not open, or not for writing; -ENOMEM; -ECHILD as tern_pool_stats; any other error of write(2), -EAGAIN for one.
- * Before the first write has succeeded an error leaves nothing behind, later ones a part of the
- * text.
+ * fd is not open, or not for writing; -ENOMEM; -ECHILD as tern_pool_stats; any other error of
+ * write(2), -EAGAIN for one. Before the first write has succeeded an error leaves nothing behind,
+ * later ones a part of the text.
  */
 int tern_pool_dump(struct tern_pool *pool, int fd);
 
