@@ -14,5 +14,6 @@
 #include <tern/pool.h>
 #include <tern/resolve.h>
 #include <tern/stats.h>
+#include <tern/trace.h>
 
 #endif

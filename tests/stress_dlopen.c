@@ -5,9 +5,10 @@
  */
 #include <dlfcn.h>
 #include <stdio.h>
-
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <tern.h>
+#include <unistd.h>
 
 #define ROUNDS 1000
 #define ITEMS  20
@@ -21,6 +22,8 @@ static struct {
 	void (*pool_destroy)(struct tern_pool *);
 	void (*work_init)(struct tern_work *, tern_work_fn *, tern_work_fn *);
 	void (*submit)(struct tern_pool *, struct tern_loop *, struct tern_work *);
+	int (*trace_start)(const char *);
+	void (*trace_stop)(void);
 } tern;
 
 static void *library;
@@ -45,6 +48,8 @@ static void find_all(void)
 	find(&tern.pool_destroy, "tern_pool_destroy");
 	find(&tern.work_init, "tern_work_init");
 	find(&tern.submit, "tern_pool_submit");
+	find(&tern.trace_start, "tern_trace_start");
+	find(&tern.trace_stop, "tern_trace_stop");
 }
 
 static void run_nothing(struct tern_work *work)
@@ -75,6 +80,8 @@ static unsigned use(unsigned round)
 	struct tern_pool *pool;
 	unsigned done = 0;
 
+	if (round % 5 == 0 && tern.trace_start("/dev/null"))
+		return 0;
 	if (tern.loop_create(&loop, NULL) || tern.pool_create(&pool, &opts))
 		return 0;
 	for (int i = 0; i < ITEMS; i++) {
@@ -87,11 +94,16 @@ static unsigned use(unsigned round)
 	tern.pool_destroy(pool);
 	tern.loop_run(loop);
 	tern.loop_destroy(loop);
+	if (round % 5 == 0)
+		tern.trace_stop();
 	return done;
 }
 
 int main(int argc, char **argv)
 {
+	pid_t child;
+	int status;
+
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		unsigned done;
 
@@ -114,6 +126,14 @@ int main(int argc, char **argv)
 			fprintf(stderr, "the library stays loaded\n");
 			return EXIT_FAILURE;
 		}
+	}
+	/* nor does a fork find anything of it */
+	child = fork();
+	if (!child)
+		_exit(EXIT_SUCCESS);
+	if (waitpid(child, &status, 0) != child || status) {
+		fprintf(stderr, "fork: status %d\n", status);
+		return EXIT_FAILURE;
 	}
 	printf("%u rounds\n", ROUNDS);
 	return EXIT_SUCCESS;

@@ -15,6 +15,7 @@
 #include <tern/debug.h>
 #include <unistd.h>
 
+#include "../lib/base/symbol.h"
 #include "pool.h"
 
 #define LINE 512 /* more than the longest has: a symbol is cut */
@@ -226,7 +227,7 @@ static void print_worker(struct writer *to, const struct tern_pool *p, const str
 	tern__worker_name(p, (uint32_t)number, name);
 	print(to, "%s %s", name, states[w->state]);
 	if (w->state == RUNS) {
-		tern__symbol_name(w->run, symbol, sizeof(symbol));
+		tern__symbol_name((const void *)(uintptr_t)w->run, symbol, sizeof(symbol));
 		print(to, " %s", symbol);
 		print_age(to, view->now_coarse_ns, w->since_ns);
 		print(to, ", user %p", w->user);

@@ -12,7 +12,7 @@
  *	doing.h	  what a worker is running, for others to read
  *	watch.c	  who tells of items that do not end
  *	dump.c	  what a pool is doing, as text
- *	symbol.c  the name of a function
+ *	traced.c  what a trace shows of items and threads
  *	lane.c	  kinds of work with a cap of their own
  *	room.c	  how much may wait, for those who ask
  *	blocking.c  threads that stand still do not count
@@ -392,12 +392,6 @@ static inline bool tern__watch_unpark(struct tern_pool *pool)
 	pool->watch.parked = false;
 	return parked;
 }
-
-/* symbol.c */
-/* The function's name, or else the same as tern__symbol_place. Never takes locks of the pool. */
-void tern__symbol_name(tern_work_fn *fn, char *to, size_t size);
-/* "module+0x1234", as addr2line takes it. */
-void tern__symbol_place(tern_work_fn *fn, char *to, size_t size);
 
 /* retry.c */
 void tern__retry_init(struct tern_pool *pool);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/base/trace.h"
 #include "pool.h"
 
 void tern__thread_name(const struct tern_pool *p, const char *tail, char name[TERN__NAME_SIZE])
@@ -35,6 +36,7 @@ static void *thread_main(void *arg)
 	tern__worker_name(w->pool, w->number, name);
 	pthread_setname_np(pthread_self(), name);
 	tern__thread_serve(w);
+	tern__trace_leave();
 	return NULL;
 }
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #include "pool.h"
+#include "traced.h"
 
 static __thread struct tern__worker *self;
 
@@ -87,7 +88,7 @@ static inline bool call(struct tern__worker *w, tern_work_fn *fn, struct tern_wo
 		start = tern__now_ns();
 		w->timing.wait_ns = start - w->timing.since_ns;
 	}
-	fn(work);
+	tern__work_run(w->pool, fn, work);
 	if (tern__forked(generation))
 		return false;
 	if (times) {
@@ -289,9 +290,11 @@ void tern__thread_serve(struct tern__worker *w)
 		tern__park_wake(&p->watch.park);
 	tern__thread_summon(p, summons);
 
+	tern__thread_starts(w);
 	if (!call_hook(p, p->thread_start) || !work_until_told_to_leave(w) ||
 	    !call_hook(p, p->thread_stop))
 		return;
+	tern__thread_stops(w);
 	self = NULL;
 	leave(w);
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../lib/base/symbol.h"
 #include "pool.h"
 
 #define LOOKS	 4 /* in the time that an item may take */
@@ -35,7 +36,7 @@ static void say(const struct tern__worker *w, tern_work_fn *run, void *item_user
 	char name[TERN__NAME_SIZE], place[256];
 
 	tern__worker_name(w->pool, w->number, name);
-	tern__symbol_place(run, place, sizeof(place));
+	tern__symbol_place((const void *)(uintptr_t)run, place, sizeof(place));
 	dprintf(STDERR_FILENO, "tern: %s has been running %s for %u ms, user %p\n", name, place, ms,
 		item_user);
 }

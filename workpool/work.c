@@ -10,6 +10,7 @@
 
 #include "../lib/base/fatal.h"
 #include "pool.h"
+#include "traced.h"
 
 void tern_work_init(struct tern_work *w, tern_work_fn *run, tern_work_fn *done)
 {
@@ -27,7 +28,7 @@ static void deliver(struct tern_node *node)
 
 	tern__loop_completed(node->home);
 	tern__store(&w->state, TERN__IDLE);
-	w->done(w);
+	tern__work_done(w);
 }
 
 const struct tern_work *tern__work_of_delivery(const struct tern_node *node)
@@ -45,18 +46,20 @@ static void deliver_inline(struct tern_node *node)
 	tern__loop_completed(node->home);
 	if (!w->done) {
 		tern__store(&w->state, TERN__IDLE);
-		w->run(w);
+		tern__work_run(NULL, w->run, w);
+		TERN__PROBE3(done, NULL, w, 0);
 		return;
 	}
-	w->status = -ECANCELED;
 	if (tern__cas_seq(&w->state, &queued, TERN__STARTED)) {
-		w->run(w);
+		tern__work_run(NULL, w->run, w);
 		w->status = 0;
 	} else {
 		tern__take_over(&w->state); /* from cancel */
+		w->status = -ECANCELED;
 	}
+	TERN__PROBE3(done, NULL, w, w->status);
 	tern__store(&w->state, TERN__IDLE);
-	w->done(w);
+	tern__work_done(w);
 }
 
 /*
@@ -174,6 +177,7 @@ void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_
 	struct tern__port *port;
 
 	enter(p, home, w, call);
+	tern__work_enters(p, w);
 	if (!p) {
 		submit_inline(home, w, mine);
 		return;
@@ -215,6 +219,7 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 		return;
 	for (size_t i = 0; i < n; i++) {
 		enter(p, home, work[i], call);
+		tern__work_enters(p, work[i]);
 		homed += work[i]->done != NULL;
 	}
 	if (!p) {
@@ -325,6 +330,8 @@ bool tern_work_cancel(struct tern_work *w)
 	}
 	over = tern__pool_is_over(p);
 	tern__pool_unlock(p);
+	if (won)
+		TERN__PROBE3(done, p, w, -ECANCELED);
 	tern__room_tell(waiters);
 	/* before the item comes home, where its lane and pool may be given back */
 	if (lane)

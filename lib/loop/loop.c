@@ -19,6 +19,7 @@
 #include "../base/cpus.h"
 #include "../base/fatal.h"
 #include "../base/options.h"
+#include "../base/trace.h"
 #include "loop.h"
 
 #define BATCH_MAX	256
@@ -277,16 +278,20 @@ static uint32_t deliver_some(struct tern_loop *l, uint32_t max)
 /* Runs at most max timers and items; timers may take half of it while others wait too. */
 static uint32_t run_some(struct tern_loop *l, uint32_t max)
 {
-	uint32_t ran = 0;
+	uint32_t timers = 0, completions, session = tern__trace_on();
+	uint64_t start_ns = session ? tern__now_ns() : 0;
 
 	tern__gate_collect(l);
 	if (l->timers.root) {
 		l->timers_first = !l->timers_first;
 		l->depth++;
-		ran = tern__timers_run(l, l->ready ? (max + l->timers_first) / 2 : max);
+		timers = tern__timers_run(l, l->ready ? (max + l->timers_first) / 2 : max);
 		l->depth--;
 	}
-	return ran + deliver_some(l, max - ran);
+	completions = deliver_some(l, max - timers);
+	if (session && timers + completions)
+		tern__loop_traced(session, l, start_ns, completions, timers);
+	return timers + completions;
 }
 
 /*

@@ -155,6 +155,12 @@ uint32_t tern__coalesce_awaited(struct tern_loop *loop);
 /* [loop] The loop slept, and so many came after that time. */
 void tern__coalesce_note(struct tern_loop *loop, uint32_t ran, uint64_t ns);
 
+/* traced.c */
+
+/* [loop] A batch that ran something has ended. */
+void tern__loop_traced(uint32_t session, const struct tern_loop *loop, uint64_t start_ns,
+		       uint32_t completions, uint32_t timers);
+
 /* timers.c */
 
 /* [loop] Runs at most max due timers; returns how many. */

@@ -257,13 +257,13 @@ MUTANTS = [
            f"\t{GIVE_WAY}\ttern__pool_lock(p);\n\ttern__queue_collect(p);\n\twon = true;",
            ("plain", "test_cancel", "cancel races run")),
     Mutant("an item is the caller's before its done", "workpool/work.c",
-           "\ttern__store(&w->state, TERN__IDLE);\n\tw->done(w);\n}\n\nconst",
-           "\tw->done(w);\n\ttern__store(&w->state, TERN__IDLE);\n}\n\nconst",
+           "\ttern__store(&w->state, TERN__IDLE);\n\ttern__work_done(w);\n}\n\nconst",
+           "\ttern__work_done(w);\n\ttern__store(&w->state, TERN__IDLE);\n}\n\nconst",
            ("plain", "test_work", "submit again in done")),
     Mutant("an item is home before its done", "workpool/work.c",
            "\ttern__loop_completed(node->home);\n\ttern__store(&w->state, TERN__IDLE);\n"
-           "\tw->done(w);",
-           "\ttern__store(&w->state, TERN__IDLE);\n\tw->done(w);\n"
+           "\ttern__work_done(w);",
+           "\ttern__store(&w->state, TERN__IDLE);\n\ttern__work_done(w);\n"
            "\ttern__loop_completed(node->home);",
            ("asan", "test_work", "free in done")),
     Mutant("a pool that was put takes nothing", "workpool/work.c",
@@ -342,6 +342,40 @@ MUTANTS = [
     Mutant("what a write left over is written", "workpool/dump.c",
            "\twhile (written < to->n && !to->error) {", "\tif (to->n) {",
            ("plain", "test_dump", "takes little at a time, and signals")),
+
+    # lib/base: trace
+    Mutant("inside is who finds the trace still on", "lib/base/trace.c",
+           "\ttern__add_seq(&t->busy, 1);\n"
+           "\tif (tern__load_seq(&tern__trace_session) == session)\n\t\treturn true;",
+           "\tif (tern__load_seq(&tern__trace_session) == session) {\n\t\t" + GIVE_WAY +
+           "\t\ttern__add_seq(&t->busy, 1);\n\t\treturn true;\n\t}\n"
+           "\ttern__add_seq(&t->busy, 1);",
+           ("asan", "test_trace", "start and stop under load")),
+    Mutant("a track of an earlier trace is nobody's", "lib/base/trace.c",
+           "if (mine.session != session && !claim", "if (!mine.session && !claim",
+           ("plain", "test_trace", "there can be another")),
+    Mutant("a trace counts what it leaves out", "lib/base/trace.c",
+           "tern__bump(&t->lost, 1u);", ";",
+           ("plain", "test_trace", "what was left out is counted")),
+    Mutant("a trace never overwrites what waits to be written", "lib/base/trace.c",
+           "if (waiting == RING)", "if (waiting > RING && !t)",
+           ("plain", "test_trace", "what was left out is counted")),
+    Mutant("a track is given back when it has been written", "lib/base/trace.c",
+           "\t\tdrain(w, t);\n", "\t\tif (state == TAKEN)\n\t\t\tdrain(w, t);\n",
+           ("plain", "test_trace", "a thread that ends loses nothing")),
+    Mutant("a trace is written to its end", "lib/base/trace.c",
+           "\t\tdrain_all(w);\n\t\tif (!last)\n",
+           "\t\tif (!last)\n\t\t\tdrain_all(w);\n\t\tif (!last)\n",
+           ("plain", "test_trace", "there can be another")),
+    Mutant("one trace at a time", "lib/base/trace.c",
+           "return -EBUSY;", "return 0;",
+           ("plain", "test_trace", "one at a time")),
+    Mutant("the trace's writer hears no signals", "lib/base/trace.c",
+           "sigfillset(&all);", "sigemptyset(&all);",
+           ("plain", "test_trace", "nobody waits for the file")),
+    Mutant("a child has no trace", "lib/base/trace.c",
+           "pthread_atfork(NULL, NULL, forget)", "(forget != NULL ? 0 : 1)",
+           ("plain", "test_trace", "nor does one under load")),
 
     # workpool: retry
     Mutant("a loop tries again and again", "workpool/retry.c",
