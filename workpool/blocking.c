@@ -53,9 +53,8 @@ void tern_blocking_end(void)
 	tern__pool_unlock(p);
 }
 
-void tern__blocking_check(const struct tern__worker *w)
+void tern__blocking_unended(const struct tern__worker *w)
 {
-	if (w->blocking)
-		tern__fatal("tern_blocking_begin", "a run function of pool %p returned without end",
-			    (void *)w->pool);
+	tern__fatal("tern_blocking_begin", "a run function of pool %p returned without end",
+		    (void *)w->pool);
 }

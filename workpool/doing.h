@@ -25,10 +25,16 @@ struct tern__doing {
 	uint32_t running;  /* run has been entered, and has not returned */
 };
 
-static inline void tern__doing_start(struct tern__doing *doing, const struct tern_work *work)
+/* What will run, while the item is certainly there ... */
+static inline void tern__doing_say(struct tern__doing *doing, const struct tern_work *work)
 {
 	doing->run = work->run;
 	doing->user = work->user;
+}
+
+/* ... and that it does now. */
+static inline void tern__doing_start(struct tern__doing *doing)
+{
 	doing->since_ns = tern__now_coarse_ns();
 	doing->warned = false;
 	tern__store_release(&doing->running, 1);

@@ -127,19 +127,26 @@ uint32_t tern__policy_sample(const struct tern_pool *p)
  * the first: so each item counts once on average, whatever it tells of those to come. An item that
  * ends a sleep, and a worker's first, are timed too, but only to decide by.
  */
-bool tern__policy_times(struct tern__worker *w)
+bool tern__policy_decide_time(struct tern__worker *w)
 {
 	struct tern__timing *t = &w->timing;
 	bool guides = w->gap.slept;
+	uint32_t place;
 
 	t->weight = 0;
+	t->left += t->skip;
+	t->skip = 0;
 	if (!t->left) {
 		guides |= !t->dice;
 		t->dice = t->dice * 1664525 + 1013904223;
 		t->left = TAKES_A_CLOCK;
 		t->rate = TERN__STATS ? tern__policy_sample(w->pool) : TAKES_A_CLOCK;
 	}
-	t->chosen = --t->left == t->dice >> 28;
+	place = t->dice >> 28;
+	t->chosen = --t->left == place;
+	if (t->rate > 1)
+		t->skip = t->left > place ? t->left - place - 1 : t->left;
+	t->left -= t->skip;
 	if (!t->chosen && !guides && t->rate > 1)
 		return false;
 	w->gap.slept = false;
@@ -228,6 +235,8 @@ struct tern__summons tern__policy_taken(struct tern__worker *w)
 	struct tern_pool *p = w->pool;
 
 	w->taken++;
+	if (in_service(p) >= p->threads_max)
+		return (struct tern__summons){.start = false};
 	if (!p->waiting || p->owed || w->taken % TAKES_A_CLOCK == 0 ||
 	    (p->idle_top && tern__policy_is_much(p, p->waiting)))
 		return tern__policy_summon(p, p->owed ? TERN__HASTE_NOW : TERN__HASTE_TAKEN);

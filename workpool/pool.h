@@ -278,8 +278,8 @@ struct tern_post *tern__room_close(struct tern_pool *pool);
 void tern__room_tell(struct tern_post *posts);
 
 /* blocking.c */
-/* [worker] After each item: fatal if it has begun what it did not end. */
-void tern__blocking_check(const struct tern__worker *worker);
+/* [worker] Fatal: run has begun what it did not end. */
+void tern__blocking_unended(const struct tern__worker *worker);
 
 /* queue.c: all with the lock held */
 void tern__queue_append(struct tern_pool *pool, struct tern_work *work, uint64_t now_ns);
@@ -340,7 +340,15 @@ bool tern__policy_search(struct tern__worker *worker);
  */
 bool tern__policy_is_much(const struct tern_pool *pool, uint32_t items);
 /* [worker] Whether to time the item that is about to run; then, when it was timed. */
-bool tern__policy_times(struct tern__worker *worker);
+bool tern__policy_decide_time(struct tern__worker *worker);
+static inline bool tern__policy_times(struct tern__worker *worker)
+{
+	if (!worker->timing.skip || worker->gap.slept)
+		return tern__policy_decide_time(worker);
+	worker->timing.skip--;
+	worker->timing.weight = 0;
+	return false;
+}
 void tern__policy_timed(struct tern__worker *worker);
 /* [any] One of so many items is timed for the statistics. */
 uint32_t tern__policy_sample(const struct tern_pool *pool);

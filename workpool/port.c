@@ -63,7 +63,7 @@ static void flush(struct tern__rider *rider, enum tern__flush why)
  * A thread with several loops has several outboxes for one pool: what it pushed to another one is
  * brought in first, so that its items stay in order.
  */
-static void keep_order(struct tern__port *port)
+__attribute__((noinline)) static void keep_order(struct tern__port *port)
 {
 	static __thread struct tern__port *latest; /* only compared: it may be gone */
 

@@ -51,14 +51,14 @@ static uint32_t held_in(const struct tern_lane *lane)
 	return queued_in(lane) - (lane->entered - running_in(lane));
 }
 
-/* Who is over with an item says so after it was counted as started: never more than those. */
+/* Who has taken an item says so under the lock; who is over with it does not wait for that. */
 static uint32_t running_in_pool(const struct tern_pool *p)
 {
-	uint64_t running = p->stats.started;
+	uint32_t running = 0;
 
 	for (const struct tern__worker *w = p->workers; w; w = w->next)
-		running -= tern__load(&w->tally.over);
-	return (uint32_t)running;
+		running += tern__load(&w->current) != NULL;
+	return running;
 }
 
 /* Returns the newest worker. */

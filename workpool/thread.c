@@ -96,6 +96,9 @@ static inline bool call(struct tern__worker *w, tern_work_fn *fn, struct tern_wo
 		tern__policy_timed(w);
 		tern__stats_timed(w);
 	}
+	tern__doing_stop(&w->doing);
+	if (w->blocking)
+		tern__blocking_unended(w);
 	return true;
 }
 
@@ -117,33 +120,26 @@ static void leave_lane(struct tern__worker *w)
 static bool run(struct tern__worker *w, struct tern_work *work)
 {
 	struct tern_loop *home = work->node.home;
+	tern_work_fn *fn = work->run;
+	bool has_done = work->done;
 
 	/* before run, while the item is certainly out: its home cannot be gone */
 	pin(w, home);
-	if (!w->too_old)
-		tern__doing_start(&w->doing, work);
-	if (!work->done) {
-		/* the caller's again: not touched after this line */
-		tern_work_fn *fn = work->run;
-
+	tern__doing_say(&w->doing, work);
+	/* without done it is the caller's again: not touched after this line */
+	if (!has_done)
 		tern__store_release(&work->state, TERN__IDLE);
+	if (!w->too_old) {
+		tern__doing_start(&w->doing);
 		if (!call(w, fn, work))
 			return false;
-		tern__doing_stop(&w->doing);
-		tern__blocking_check(w);
-		TERN__COUNT_OWN(w, over);
-		leave_lane(w);
-		tern__store(&w->current, NULL);
-		return true;
 	}
-	if (!w->too_old && !call(w, work->run, work))
-		return false;
-	tern__doing_stop(&w->doing);
-	tern__blocking_check(w);
-	work->status = w->too_old ? -ETIMEDOUT : 0;
-	TERN__COUNT_OWN(w, over);
+	if (has_done)
+		work->status = w->too_old ? -ETIMEDOUT : 0;
 	leave_lane(w);
 	tern__store(&w->current, NULL);
+	if (!has_done)
+		return true;
 	tern__trail_join(&w->trail, &work->node);
 	tern__loop_bring(home, &work->node);
 	return true;
