@@ -103,6 +103,77 @@ static void the_pool_ends_with_an_item_in_the_outbox(void)
 	}
 }
 
+/* In a long callback nobody else would hand them over, while a worker is awake: it is stuck. */
+struct callback {
+	struct tern_loop *loop;
+	struct tern_pool *pool;
+	struct latch go;
+	struct job first;
+};
+
+static void begin_callback(struct callback *c)
+{
+	struct latch arrived;
+
+	c->loop = loop_new();
+	c->pool = pool_new(1, 1);
+	latch_init(&arrived, 1);
+	latch_init(&c->go, 1);
+	job_init(&c->first);
+	c->first.arrives = &arrived;
+	c->first.waits = &c->go;
+	tern_loop_prepare(c->loop);
+	tern_pool_submit(c->pool, c->loop, &c->first.work);
+	latch_wait(&arrived);
+	tern_loop_flush(c->loop);
+}
+
+static void end_callback(struct callback *c)
+{
+	latch_arrive(&c->go);
+	ck_assert_int_eq(tern_loop_run(c->loop), 0);
+	tern_loop_destroy(c->loop);
+	tern_pool_destroy(c->pool);
+}
+
+static void so_many_are_not_left_with_the_loop(void)
+{
+	enum {
+		MOST = 512
+	};
+	struct tern_work items[MOST];
+	struct callback c;
+
+	begin_callback(&c);
+	for (size_t i = 0; i < MOST; i++) {
+		tern_work_init(&items[i], run_nothing, ignore_done);
+		if (i == MOST - 1)
+			ck_assert_uint_eq(stats_of(c.pool).queued, 0);
+		tern_pool_submit(c.pool, c.loop, &items[i]);
+	}
+	ck_assert_uint_eq(stats_of(c.pool).queued, MOST);
+	end_callback(&c);
+}
+
+static void an_urgent_item_is_not_left_with_the_loop(void)
+{
+	struct tern_work items[4], *list[] = {&items[2], &items[3]};
+	struct callback c;
+
+	begin_callback(&c);
+	for (size_t i = 0; i < COUNT(items); i++) {
+		tern_work_init(&items[i], run_nothing, ignore_done);
+		items[i].priority = i % 2 ? TERN_HIGH : TERN_NORMAL;
+	}
+	tern_pool_submit(c.pool, c.loop, &items[0]);
+	ck_assert_uint_eq(stats_of(c.pool).queued, 0);
+	tern_pool_submit(c.pool, c.loop, &items[1]);
+	ck_assert_uint_eq(stats_of(c.pool).queued, 2);
+	tern_pool_submit_many(c.pool, c.loop, list, 2);
+	ck_assert_uint_eq(stats_of(c.pool).queued, 4);
+	end_callback(&c);
+}
+
 /* Many tiny items teach the pool to leave them to one thread; then come some that need others. */
 static void items_that_need_each_other_after_tiny_ones(void)
 {
@@ -259,6 +330,8 @@ static const struct test tests[] = {
 	{"the loop waits in place for its item", the_loop_waits_in_place},
 	{"one who sleeps is called for a tiny item", one_who_sleeps_is_called_for_a_tiny_item},
 	{"the pool ends with an item in the outbox", the_pool_ends_with_an_item_in_the_outbox},
+	{"so many are not left with the loop", so_many_are_not_left_with_the_loop},
+	{"an urgent item is not left with the loop", an_urgent_item_is_not_left_with_the_loop},
 	{"items that need each other after tiny ones", items_that_need_each_other_after_tiny_ones},
 	{"a new thread starts the next before its hook",
 	 a_new_thread_starts_the_next_before_its_hook},

@@ -256,9 +256,12 @@ const struct tern_work *tern__work_of_delivery(const struct tern_node *node);
 /* port.c */
 /* [loop] The loop's port to the pool; NULL when it has none and memory is short. */
 struct tern__port *tern__port_of(struct tern_loop *loop, struct tern_pool *pool);
-/* [loop] Pushes the chain last -> ... -> first of n items, and hands over when it is time. */
+/*
+ * [loop] Pushes the chain last -> ... -> first of n items, and hands over when it is time; at once
+ * if one of them is urgent: it goes before what is in the queue already.
+ */
 void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
-		     size_t n);
+		     size_t n, bool urgent);
 
 /* lane.c */
 /* [lock held] One of its items is over, or was cancelled after it had entered: the next enters. */

@@ -76,7 +76,7 @@ __attribute__((noinline)) static void keep_order(struct tern__port *port)
 }
 
 void tern__port_push(struct tern__port *port, struct tern_node *last, struct tern_node *first,
-		     size_t n)
+		     size_t n, bool urgent)
 {
 	struct tern_pool *p = port->pool;
 
@@ -85,7 +85,7 @@ void tern__port_push(struct tern__port *port, struct tern_node *last, struct ter
 	tern__mpsc_push_chain(&port->outbox, last, first); /* H1 */
 	port->rider.unsettled = true;
 	port->pushed += (uint32_t)n;
-	if (!tern__load_seq(&p->awake) /* H2 */ || port->pushed >= PUSHED_MAX ||
+	if (!tern__load_seq(&p->awake) /* H2 */ || urgent || port->pushed >= PUSHED_MAX ||
 	    tern__policy_is_much(p, port->pushed))
 		flush(&port->rider, TERN__FLUSH_FULL);
 	/*

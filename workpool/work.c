@@ -197,7 +197,7 @@ void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_
 		refuse(p, w, call);
 	tern__mpsc_tell(&port->outbox);
 	tern__trail_join(&port->trail, &w->node);
-	tern__port_push(port, &w->node, &w->node, 1);
+	tern__port_push(port, &w->node, &w->node, 1, w->priority == TERN_HIGH);
 }
 
 void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
@@ -211,7 +211,7 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 			   struct tern_work *const work[], size_t n)
 {
 	static const char call[] = "tern_pool_submit_many";
-	bool mine = home && tern__loop_is_mine(home), all_homed = true;
+	bool mine = home && tern__loop_is_mine(home), all_homed = true, urgent = false;
 	struct tern__port *port;
 	size_t homed = 0;
 
@@ -245,10 +245,11 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 		refuse(p, work[0], call);
 	tern__mpsc_tell(&port->outbox);
 	for (size_t i = 0; i < n; i++) {
+		urgent |= work[i]->priority == TERN_HIGH;
 		tern__trail_join(&port->trail, &work[i]->node);
 		work[i]->node.next = i ? &work[i - 1]->node : NULL;
 	}
-	tern__port_push(port, &work[n - 1]->node, &work[0]->node, n);
+	tern__port_push(port, &work[n - 1]->node, &work[0]->node, n, urgent);
 }
 
 /*
