@@ -185,6 +185,15 @@ void tern__pool_hold(struct tern_pool *p)
 	tern__add(&p->holds, 1);
 }
 
+bool tern__pool_hold_living(struct tern_pool *p)
+{
+	uint32_t holds = tern__load(&p->holds);
+
+	while (holds && !tern__cas_weak_seq(&p->holds, &holds, holds + 1))
+		;
+	return holds;
+}
+
 void tern__pool_drop(struct tern_pool *p)
 {
 	tern__hand_over(&p->holds);

@@ -228,6 +228,8 @@ static inline void tern__pool_unlock(struct tern_pool *pool)
 
 /* pool.c */
 void tern__pool_hold(struct tern_pool *pool);
+/* By one who has no right to it: false if the last hold has gone. */
+bool tern__pool_hold_living(struct tern_pool *pool);
 void tern__pool_drop(struct tern_pool *pool);
 /* [lock held] Whether the caller is the one to call tern__pool_end, after unlocking. */
 bool tern__pool_is_over(struct tern_pool *pool);

@@ -128,6 +128,7 @@ static void queue_now(struct tern_pool *p, struct tern_work *const items[], size
 {
 	struct tern__summons summons;
 	uint64_t now = tern__now_ns();
+	bool called;
 
 	tern__pool_lock(p);
 	if (is_refused(p)) {
@@ -142,8 +143,14 @@ static void queue_now(struct tern_pool *p, struct tern_work *const items[], size
 		tern__queue_append(p, items[i], now);
 	}
 	summons = tern__policy_summon(p, TERN__HASTE_NOW);
+	called = summons.worker || summons.start;
+	/* who comes may come before we call, and what it runs may end the pool */
+	if (called)
+		tern__pool_hold(p);
 	tern__pool_unlock(p);
 	tern__thread_summon(p, summons);
+	if (called)
+		tern__pool_drop(p);
 }
 
 void tern__work_give(struct tern_loop *home, struct tern_node *node, bool mine)
@@ -254,8 +261,8 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 
 /*
  * Who cancels may hold no reference: the pool can end while cancel finds out that it came too late.
- * While the guard is read-locked no pool is freed; so an item that is QUEUED then has a live pool,
- * and we take a hold of it.
+ * While the guard is read-locked no pool is freed; so an item that is QUEUED then has a pool, and
+ * we take a hold of it: unless the item has been run meanwhile and the pool has come to its end.
  */
 static pthread_rwlock_t guard = PTHREAD_RWLOCK_INITIALIZER;
 
@@ -277,7 +284,8 @@ static struct tern_pool *hold_pool_of_queued(struct tern_work *w)
 	pthread_rwlock_rdlock(&guard);
 	if (tern__load_acquire(&w->state) == TERN__QUEUED) {
 		p = tern__lane_of(w) ? tern__lane_of(w)->pool : w->owner;
-		tern__pool_hold(p);
+		if (!tern__pool_hold_living(p))
+			p = NULL;
 	}
 	pthread_rwlock_unlock(&guard);
 	return p;
