@@ -118,20 +118,24 @@ static void what_is_left_fills_the_turns(void)
 
 static void a_change_after_submit_has_no_effect(void)
 {
-	struct entry entries[4];
+	struct entry entries[6];
 	struct line line;
 
 	open_line(&line, &one_thread);
-	for (unsigned i = 0; i < COUNT(entries); i++)
+	for (unsigned i = 0; i < 4; i++)
 		stand_in(&line, &entries[i], i % 2 ? TERN_HIGH : TERN_LOW);
 	/* brings them into the queue, then one is taken out by what the queue knows */
 	ck_assert(tern_work_cancel(&entries[1].work));
 	entries[2].work.priority = TERN_HIGH;
 	ck_assert(tern_work_cancel(&entries[2].work));
+	stand_in(&line, &entries[4], TERN_LOW);
+	stand_in(&line, &entries[5], TERN_HIGH);
 	close_line(&line);
-	ck_assert_uint_eq(line.started, 2);
+	ck_assert_uint_eq(line.started, 4);
 	ck_assert_uint_eq(entries[3].place, 0);
-	ck_assert_uint_eq(entries[0].place, 1);
+	ck_assert_uint_eq(entries[5].place, 1);
+	ck_assert_uint_eq(entries[0].place, 2);
+	ck_assert_uint_eq(entries[4].place, 3);
 }
 
 static void a_priority_that_is_none(void)

@@ -34,11 +34,12 @@ static void run_one_of_the_kind(struct tern_work *work)
 {
 	struct member *member = tern_container_of(work, struct member, work);
 	struct kind *kind = member->kind;
+	struct latch *go = kind->go;
 
 	ck_assert_uint_le(atomic_bump(&kind->running), kind->cap);
 	member->place = atomic_bump(&kind->started) - 1;
-	if (kind->go)
-		latch_wait(kind->go);
+	if (go)
+		latch_wait(go);
 	__atomic_sub_fetch(&kind->running, 1, __ATOMIC_SEQ_CST);
 }
 
@@ -152,6 +153,48 @@ static void urgent_ones_enter_first(void)
 	tern_loop_destroy(loop);
 }
 
+static bool both_have_started(void *kind)
+{
+	return atomic_get(&((struct kind *)kind)->started) == 2;
+}
+
+/* The second enters when the first is over; a third finds the place taken by it. */
+static void who_was_held_takes_a_place(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = pool_new(2, 2);
+	struct latch first, others;
+	struct kind kind = {.lane = lane_new(pool, 1), .go = &first, .cap = 1};
+	struct member members[3];
+	struct job job;
+
+	latch_init(&first, 1);
+	latch_init(&others, 1);
+	for (unsigned i = 0; i < 3; i++)
+		join(&members[i], &kind);
+	tern_pool_submit(pool, loop, &members[0].work);
+	loop_until(loop, has_started, &kind);
+	tern_pool_submit(pool, loop, &members[1].work);
+	tern_loop_flush(loop);
+	kind.go = &others;
+	latch_arrive(&first);
+	loop_until(loop, both_have_started, &kind);
+	tern_pool_submit(pool, loop, &members[2].work);
+	job_init(&job);
+	tern_pool_submit(pool, loop, &job.work);
+	while (!job.dones) {
+		tern_loop_prepare(loop);
+		tern_loop_dispatch(loop, 0);
+	}
+	ck_assert_uint_eq(atomic_get(&kind.started), 2);
+	latch_arrive(&others);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_eq(kind.started, 3);
+	tern_lane_put(kind.lane);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+}
+
 static void who_is_canceled_makes_room(void)
 {
 	struct tern_loop *loop = loop_new();
@@ -206,8 +249,8 @@ static void each_lane_has_its_patience(void)
 					       .wait_ms_max = TERN_FOREVER};
 	struct tern_loop *loop = loop_new();
 	struct latch arrived, go;
-	struct kind kinds[3] = {{.cap = 1}, {.cap = 1}, {.cap = 1}};
-	struct member members[3];
+	struct kind kinds[4] = {{.cap = 1}, {.cap = 1}, {.cap = 1}, {.cap = 1}};
+	struct member members[4];
 	struct tern_pool *pool;
 	struct timespec start;
 	struct job first;
@@ -215,6 +258,7 @@ static void each_lane_has_its_patience(void)
 	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
 	ck_assert_int_eq(tern_lane_create(&kinds[0].lane, pool, &hasty), 0);
 	ck_assert_int_eq(tern_lane_create(&kinds[1].lane, pool, &patient), 0);
+	ck_assert_int_eq(tern_lane_create(&kinds[2].lane, pool, NULL), 0);
 	latch_init(&arrived, 1);
 	latch_init(&go, 1);
 	job_init(&first);
@@ -233,8 +277,9 @@ static void each_lane_has_its_patience(void)
 	ck_assert_int_eq(members[0].status, -ETIMEDOUT);
 	ck_assert_int_eq(members[1].status, 0);
 	ck_assert_int_eq(members[2].status, 0);
-	tern_lane_put(kinds[0].lane);
-	tern_lane_put(kinds[1].lane);
+	ck_assert_int_eq(members[3].status, 0);
+	for (unsigned i = 0; i < 3; i++)
+		tern_lane_put(kinds[i].lane);
 	tern_pool_destroy(pool);
 	tern_loop_destroy(loop);
 }
@@ -322,6 +367,31 @@ static void destroy_under_a_lane(void)
 	lane_new(pool, 1);
 	expect_fatal("tern_pool_destroy", NULL);
 	tern_pool_destroy(pool);
+}
+
+/* Not by one who looks for an item of a loop that is destroyed too early. */
+static void a_lane_that_has_gone_is_not_looked_at(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = pool_new(1, 1);
+	struct tern_lane *first = lane_new(pool, 1), *second = lane_new(pool, 1),
+			 *third = lane_new(pool, 1);
+	struct latch arrived, go;
+	struct job job;
+
+	tern_lane_put(second);
+	tern_lane_put(first);
+	tern_lane_put(third);
+	latch_init(&arrived, 1);
+	latch_init(&go, 1);
+	job_init(&job);
+	job.arrives = &arrived;
+	job.waits = &go;
+	tern_loop_prepare(loop);
+	tern_pool_submit(pool, loop, &job.work);
+	latch_wait(&arrived);
+	expect_fatal("tern_loop_destroy", &job.work);
+	tern_loop_destroy(loop);
 }
 
 static void bad_options(void)
@@ -437,12 +507,14 @@ static const struct test tests[] = {
 	{"slow work leaves room for other", slow_work_leaves_room_for_other},
 	{"one at a time, in order", one_at_a_time_in_order},
 	{"urgent ones enter first", urgent_ones_enter_first},
+	{"who was held takes a place", who_was_held_takes_a_place},
 	{"who is canceled makes room", who_is_canceled_makes_room},
 	{"each lane has its patience", each_lane_has_its_patience},
 	{"put with items out", put_with_items_out},
 	{"a lane of another pool is refused", a_lane_of_another_pool_is_refused},
 	{"fatal: submit by a lane of another pool", submit_by_a_lane_of_another_pool},
 	{"fatal: destroy under a lane", destroy_under_a_lane},
+	{"fatal: a lane that has gone is not looked at", a_lane_that_has_gone_is_not_looked_at},
 	{"bad options", bad_options},
 	{"crowds on many lanes", crowds_on_many_lanes},
 };

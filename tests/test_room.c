@@ -137,6 +137,71 @@ static void room_by_cancel(void)
 	close_pool(&full, BOUND);
 }
 
+/* One more than the bound has been submitted by one who did not ask. */
+static void at_the_bound_there_is_no_room_yet(void)
+{
+	struct full full;
+
+	open_pool(&full, BOUND);
+	fill(&full);
+	tern_pool_submit(full.pool, full.loop, &full.jobs[BOUND].work);
+	tern_pool_notify_room(full.pool, full.loop, &full.post);
+	ck_assert(tern_work_cancel(&full.jobs[0].work));
+	while (!full.jobs[0].dones)
+		tern_loop_dispatch(full.loop, 0);
+	ck_assert_uint_eq(full.told, 0);
+	ck_assert(tern_work_cancel(&full.jobs[1].work));
+	while (!full.jobs[1].dones)
+		tern_loop_dispatch(full.loop, 0);
+	ck_assert_uint_eq(full.told, 1);
+	close_pool(&full, BOUND + 1);
+}
+
+static void a_batch_is_counted_whole(void)
+{
+	struct tern_work *batch[BOUND];
+	struct full full;
+
+	open_pool(&full, BOUND);
+	for (unsigned i = 0; i < BOUND; i++)
+		batch[i] = &full.jobs[i].work;
+	tern_pool_submit_many(full.pool, full.loop, batch, BOUND - 1);
+	ck_assert_int_eq(try(&full, BOUND - 1), 0);
+	ck_assert_int_eq(try(&full, BOUND), -EAGAIN);
+	close_pool(&full, BOUND);
+}
+
+struct turn {
+	struct tern_post post;
+	unsigned *next, place;
+};
+
+static void note_turn(struct tern_post *post)
+{
+	struct turn *turn = tern_container_of(post, struct turn, post);
+
+	turn->place = (*turn->next)++;
+}
+
+static void who_waited_longest_is_told_first(void)
+{
+	struct turn turns[3];
+	unsigned next = 0;
+	struct full full;
+
+	open_pool(&full, BOUND);
+	fill(&full);
+	for (unsigned i = 0; i < COUNT(turns); i++) {
+		turns[i].next = &next;
+		tern_post_init(&turns[i].post, note_turn);
+		tern_pool_notify_room(full.pool, full.loop, &turns[i].post);
+	}
+	close_pool(&full, BOUND);
+	ck_assert_uint_eq(next, COUNT(turns));
+	for (unsigned i = 0; i < COUNT(turns); i++)
+		ck_assert_uint_eq(turns[i].place, i);
+}
+
 static void no_room_at_all(void)
 {
 	struct full full;
@@ -277,6 +342,9 @@ static const struct test tests[] = {
 	{"what waits is counted wherever it is", what_waits_is_counted_wherever_it_is},
 	{"room is told once", room_is_told_once},
 	{"room by cancel", room_by_cancel},
+	{"at the bound there is no room yet", at_the_bound_there_is_no_room_yet},
+	{"a batch is counted whole", a_batch_is_counted_whole},
+	{"who waited longest is told first", who_waited_longest_is_told_first},
 	{"no room at all", no_room_at_all},
 	{"a bad priority is refused", a_bad_priority_is_refused},
 	{"fatal: a post waits twice", a_post_waits_twice},

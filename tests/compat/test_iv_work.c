@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "../../compat/ivykis/private.h"
 #include "../fault.h"
 
 #ifndef TERN_COMPAT_IV_WORK_H
@@ -445,6 +446,39 @@ static void from_a_timer(void)
 	finish(2);
 }
 
+/* The loop is asked to come round in an hour, and at once; then nobody needs it any more. */
+static struct tern_timer in_an_hour;
+static struct tern_loop *loop;
+
+static void never(struct tern_timer *unused)
+{
+	abort();
+}
+
+static void put_home(void *unused)
+{
+	tern_timer_stop(&in_an_hour);
+	tern__iv_home_submitted(loop);
+	tern__iv_home_put();
+}
+
+static void an_end_takes_task_and_timer_along(void)
+{
+	struct iv_task after;
+
+	iv_init();
+	ck_assert_int_eq(tern__iv_home_get(&loop), 0);
+	tern_timer_init(&in_an_hour, never);
+	tern_timer_start(loop, &in_an_hour, 3600 * UINT64_C(1000000000));
+	tern__iv_home_submitted(loop);
+	/* after the one that prepares the loop */
+	IV_TASK_INIT(&after);
+	after.handler = put_home;
+	iv_task_register(&after);
+	iv_main();
+	iv_deinit();
+}
+
 /* threads */
 
 static void stop_and_meet(void *cookie)
@@ -520,6 +554,7 @@ static const struct test tests[] = {
 	{"a pool may be gone before iv_main is entered", gone_before_the_loop_runs},
 	{"an end leaves no timer or task behind", many_ends},
 	{"what a timer submits to sleeping threads is handed over", from_a_timer},
+	{"an end takes task and timer along", an_end_takes_task_and_timer_along},
 	{"no lock is held in thread_stop", stop_holds_no_lock},
 	{"workers have the system's usual stack", usual_stack},
 	{"fatal: create before iv_init", before_iv_init},

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* Inside: decisions asked one by one: who may look for work, how many a loop lets come together. */
+#include "../workpool/pool.h"
+#include "harness.h"
+
+/* A pool and one of its workers that has run out of work, without any thread. */
+static struct tern_pool pool;
+static struct tern__worker worker;
+
+static void set(uint32_t cpus, uint32_t awake, uint32_t waiting)
+{
+	pool = (struct tern_pool){.cpus = cpus, .awake = awake, .waiting = waiting};
+	worker = (struct tern__worker){.pool = &pool};
+	worker.gap.since_ns = tern__now_ns();
+	worker.gap.look_ns = TERN__US;
+}
+
+static void a_worker_looks_with_a_cpu_to_spare(void)
+{
+	set(2, 2, 1);
+	ck_assert(tern__policy_search(&worker));
+	ck_assert_uint_eq(pool.searching, 0);
+	set(2, 2, 0);
+	ck_assert(!tern__policy_search(&worker));
+	ck_assert_uint_eq(pool.searching, 0);
+	set(1, 1, 1);
+	ck_assert(!tern__policy_search(&worker));
+	set(2, 3, 1);
+	ck_assert(!tern__policy_search(&worker));
+	set(2, 1, 1);
+	worker.gap.look_ns = 0;
+	ck_assert(!tern__policy_search(&worker));
+}
+
+static void only_one_worker_looks(void)
+{
+	set(2, 2, 1);
+	pool.searching = 1;
+	ck_assert(!tern__policy_search(&worker));
+	ck_assert_uint_eq(pool.searching, 1);
+}
+
+/* A rider that says what the test wants to hear. */
+static uint32_t cpus_busy, items_waiting;
+
+static uint32_t busy(struct tern__rider *rider)
+{
+	return cpus_busy;
+}
+
+static uint32_t backlog(struct tern__rider *rider)
+{
+	return items_waiting;
+}
+
+static void nothing(struct tern__rider *rider, enum tern__flush why)
+{
+}
+
+static const struct tern__rider_ops rider_ops = {
+	.flush = nothing, .busy = busy, .backlog = backlog};
+
+static void a_loop_looks_with_a_cpu_to_spare(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern__rider rider = {.ops = &rider_ops};
+
+	loop->cpus = 1;
+	ck_assert(!tern__spin_has_cpu(loop));
+	loop->cpus = 2;
+	ck_assert(tern__spin_has_cpu(loop));
+	tern__loop_attach(loop, &rider);
+	cpus_busy = 1;
+	ck_assert(tern__spin_has_cpu(loop));
+	cpus_busy = 2;
+	ck_assert(!tern__spin_has_cpu(loop));
+	tern__loop_detach(loop, &rider);
+	tern_loop_destroy(loop);
+}
+
+static void *look_for_long(void *loop)
+{
+	uint64_t now = tern__now_ns();
+
+	ck_assert(tern__spin_look(loop, UINT64_MAX, &now));
+	return NULL;
+}
+
+static void deliver_nothing(struct tern_node *node)
+{
+}
+
+/* Of all loops in the process: they share the CPUs. */
+static void a_loop_that_looks_takes_a_cpu(void)
+{
+	struct tern_loop *looks = loop_new(), *asks = loop_new();
+	struct tern__rider rider = {.ops = &rider_ops};
+	struct tern_node node = {.deliver = deliver_nothing};
+	pthread_t thread = thread_new(look_for_long, looks);
+
+	asks->cpus = 2;
+	cpus_busy = 1;
+	tern__loop_attach(asks, &rider);
+	while (tern__spin_has_cpu(asks))
+		sched_yield();
+	tern__loop_push(looks, &node);
+	thread_join(thread);
+	ck_assert(tern__spin_has_cpu(asks));
+	tern__loop_detach(asks, &rider);
+	tern_loop_destroy(looks);
+	tern_loop_destroy(asks);
+}
+
+static uint32_t awaited(struct tern_loop *loop, uint32_t waiting, uint64_t out, uint32_t lately)
+{
+	items_waiting = waiting;
+	loop->completed = 0;
+	loop->submitted_here = out;
+	loop->came_lately = lately;
+	return tern__coalesce_awaited(loop);
+}
+
+static void so_many_come_together(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern__rider rider = {.ops = &rider_ops};
+
+	tern__loop_attach(loop, &rider);
+	/* a quarter of what waits, of what is out, and no more than came lately */
+	ck_assert_uint_eq(awaited(loop, 64, 1000, 1000), 16);
+	ck_assert_uint_eq(awaited(loop, 1000, 64, 1000), 16);
+	ck_assert_uint_eq(awaited(loop, 1000, 1000, 16), 16);
+	ck_assert_uint_eq(awaited(loop, 0, 1000, 1000), 1);
+	ck_assert_uint_eq(awaited(loop, 1000, 0, 1000), 1);
+	ck_assert_uint_eq(awaited(loop, 1000, 1000, 1), 1);
+	/* what came in a time is taken for as many in coalesce_us_max */
+	loop->coalesce_ns = 800 * TERN__US;
+	tern__coalesce_note(loop, 10, 400 * TERN__US);
+	ck_assert_uint_eq(loop->came_lately, 20);
+	tern__coalesce_note(loop, 10, 8000 * TERN__US);
+	ck_assert_uint_eq(loop->came_lately, 1);
+	tern__coalesce_note(loop, UINT32_MAX, 0);
+	ck_assert_uint_eq(loop->came_lately, UINT32_MAX);
+	loop->submitted_here = loop->completed;
+	tern__loop_detach(loop, &rider);
+	tern_loop_destroy(loop);
+}
+
+static const struct test tests[] = {
+	{"a worker looks with a CPU to spare", a_worker_looks_with_a_cpu_to_spare},
+	{"only one worker looks", only_one_worker_looks},
+	{"a loop looks with a CPU to spare", a_loop_looks_with_a_cpu_to_spare},
+	{"a loop that looks takes a CPU", a_loop_that_looks_takes_a_cpu},
+	{"so many come together", so_many_come_together},
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests("policy", tests, COUNT(tests), argc, argv);
+}
