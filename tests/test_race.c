@@ -93,6 +93,8 @@ static void what_was_written_is_read(void)
 		ck_assert(is_readable(loop));
 		if (i)
 			ck_assert_int_eq(tern_loop_dispatch(loop, 0), 1);
+		else
+			ck_assert_int_eq(tern_loop_prepare(loop), 0);
 		ck_assert_int_eq(tern_loop_prepare(loop), -1);
 		ck_assert_uint_eq(a.delivered, i + 1);
 		ck_assert(!is_readable(loop));
@@ -140,11 +142,12 @@ static void watch(struct tern_pool *pool)
 	__atomic_store_n(&watched, pool, __ATOMIC_SEQ_CST);
 }
 
-static bool is_watched(pthread_mutex_t *mutex)
+/* The pool whose lock that is; NULL: another. */
+static struct tern_pool *watched_by(pthread_mutex_t *mutex)
 {
 	struct tern_pool *pool = __atomic_load_n(&watched, __ATOMIC_SEQ_CST);
 
-	return pool && mutex == &pool->lock;
+	return pool && mutex == &pool->lock ? pool : NULL;
 }
 
 static bool has_step(void)
@@ -160,24 +163,21 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 	bool woke = slept;
 
 	slept = false;
-	if (woke && is_watched(mutex) && before_lock && has_step())
+	if (woke && watched_by(mutex) && before_lock && has_step())
 		before_lock();
 	return __real_pthread_mutex_lock(mutex);
 }
 
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-	bool sleeps = false;
+	struct tern_pool *pool = watched_by(mutex);
+	bool sleeps = pool && tern__self() && tern__self()->idle;
 	int e;
 
-	if (is_watched(mutex)) {
-		sleeps = tern__self() && tern__self()->idle;
-		/* whoever is there is counted in one way at a time */
-		if (watched->idle > watched->threads ||
-		    watched->threads !=
-			    tern__load(&watched->awake) + watched->idle + watched->leaving)
-			abort();
-	}
+	/* whoever is there is counted in one way at a time */
+	if (pool && (pool->idle > pool->threads ||
+		     pool->threads != tern__load(&pool->awake) + pool->idle + pool->leaving))
+		abort();
 	e = __real_pthread_mutex_unlock(mutex);
 	if ((sleeps || submits) && after_unlock && has_step())
 		after_unlock();
@@ -312,7 +312,7 @@ int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock)
 
 int __wrap_pthread_mutex_destroy(pthread_mutex_t *mutex)
 {
-	if (is_watched(mutex))
+	if (watched_by(mutex))
 		atomic_bump(&freed);
 	return __real_pthread_mutex_destroy(mutex);
 }

@@ -357,18 +357,21 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 /*
  * The looking part of prepare, gate closed: rounds of running and looking, for at most one spin
  * limit in all, so that the event loop's other watchers have their turn. True: come back without
- * sleeping.
+ * sleeping. So it is after whatever ran: it may be what an event loop was run for, and those that
+ * prepare before us have not seen what it did.
  */
 static bool run_and_look(struct tern_loop *l)
 {
 	struct tern__gap *gap = &l->gap;
 	uint64_t now = gap->since_ns ? tern__now_ns() : 0, slice_end = 0, until;
 	uint32_t left = l->batch_max;
+	bool came = false;
 
 	for (;;) {
 		uint32_t ran = run_some(l, left);
 
 		if (ran) {
+			came = true;
 			if (gap->since_ns)
 				note_gap_end(l, ran, now);
 			left -= ran;
@@ -377,7 +380,7 @@ static bool run_and_look(struct tern_loop *l)
 			flush_riders(l, TERN__FLUSH_LOOKING);
 		}
 		if (!tern__loop_outstanding(l))
-			return false;
+			return came;
 		now = tern__now_ns();
 		if (!gap->since_ns)
 			tern__gap_begin(gap, now);
@@ -385,10 +388,10 @@ static bool run_and_look(struct tern_loop *l)
 			slice_end = now + tern__gap_limit(gap);
 		until = gap->since_ns + gap->look_ns;
 		if (now >= until || !tern__spin_has_cpu(l))
-			return false;
+			return came;
 		if (now >= slice_end ||
 		    !tern__spin_look(l, until < slice_end ? until : slice_end, &now))
-			return until > slice_end;
+			return came || until > slice_end;
 	}
 }
 
