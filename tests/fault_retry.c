@@ -2,6 +2,7 @@
 /* Pools that keep no thread, and a system that refuses one: what waits is not forgotten. */
 #include <sched.h>
 
+#include "../workpool/pool.h"
 #include "fault.h"
 #include "harness.h"
 
@@ -429,6 +430,33 @@ static void the_only_thread_stands_still(void)
 	tern_loop_destroy(loop);
 }
 
+/* The timer's turn comes at once: how long it was to wait stands in the pool. */
+static void each_try_waits_twice_as_long(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = deserted(loop);
+	uint64_t ms = 10;
+	struct job job;
+
+	job_init(&job);
+	tern_pool_submit(pool, loop, &job.work);
+	for (unsigned i = 0; i < 10; i++) {
+		while (!pool->retry.timer.loop)
+			tern_loop_prepare(loop);
+		ck_assert_uint_eq(pool->retry.delay_ns, ms * TERN__MS);
+		ms = ms < 500 ? 2 * ms : 1000;
+		tern_timer_start(loop, &pool->retry.timer, 0);
+		tern_loop_prepare(loop);
+	}
+	ck_assert_uint_eq(ms, 1000);
+	fault_disarm();
+	tern_timer_start(loop, &pool->retry.timer, 0);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_eq(job.dones, 1);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+}
+
 static const struct test tests[] = {
 	{"completes when a thread can be had", completes_when_a_thread_can_be_had},
 	{"cancelled meanwhile", cancelled_meanwhile},
@@ -442,6 +470,7 @@ static const struct test tests[] = {
 	{"an item without home", an_item_without_home},
 	{"an item without home, and destroy", an_item_without_home_and_destroy},
 	{"tried again and again, by timer alone", tried_again_and_again},
+	{"each try waits twice as long, up to a second", each_try_waits_twice_as_long},
 	{"taken over from a loop that is destroyed", taken_over},
 	{"submitted by another thread", submitted_by_another_thread},
 	{"the only thread stands still, its slot lent", the_only_thread_stands_still},

@@ -211,12 +211,39 @@ static void order_over_two_loops(void)
 	tern_pool_destroy(pool);
 }
 
+static void a_loop_may_go_while_its_worker_is_busy_for_another(void)
+{
+	struct tern_loop *gone = loop_new(), *stays = loop_new();
+	struct tern_pool *pool = pool_new(1, 1);
+	struct latch arrived, go;
+	struct job first, second;
+
+	latch_init(&arrived, 1);
+	latch_init(&go, 1);
+	job_init(&first);
+	job_init(&second);
+	second.arrives = &arrived;
+	second.waits = &go;
+	tern_pool_submit(pool, gone, &first.work);
+	tern_pool_submit(pool, stays, &second.work);
+	ck_assert_int_eq(tern_loop_run(gone), 0);
+	latch_wait(&arrived);
+	tern_loop_destroy(gone);
+	latch_arrive(&go);
+	ck_assert_int_eq(tern_loop_run(stays), 0);
+	ck_assert_uint_eq(first.dones + second.dones, 2);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(stays);
+}
+
 static const struct test tests[] = {
 	{"many loops, one pool", many_loops_one_pool},
 	{"one loop, many pools", one_loop_many_pools},
 	{"many loops in one thread", many_loops_in_one_thread},
 	{"an item changes loops", an_item_changes_loops},
 	{"items of a thread with two loops start in order", order_over_two_loops},
+	{"a loop may go while its worker is busy for another",
+	 a_loop_may_go_while_its_worker_is_busy_for_another},
 };
 
 int main(int argc, char **argv)

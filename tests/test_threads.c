@@ -370,6 +370,31 @@ static void without_home_one_thread_stays(void)
 	tern_pool_destroy(pool);
 }
 
+/* So the one that has slept longest is the first whose time is over. */
+static void the_last_to_sleep_is_the_first_called(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool = pool_with(2, 2, 0);
+	pthread_t who = pthread_self();
+
+	for (unsigned i = 0; i < scaled(200); i++) {
+		struct job job;
+
+		loop_until(loop, has_2_threads, pool);
+		job_init(&job);
+		job.work.done = NULL;
+		tern_pool_submit(pool, NULL, &job.work);
+		while (!atomic_get(&job.runs))
+			sched_yield();
+		loop_until(loop, has_2_threads, pool);
+		if (i)
+			ck_assert(pthread_equal(who, job.ran_on));
+		who = job.ran_on;
+	}
+	tern_loop_destroy(loop);
+	tern_pool_destroy(pool);
+}
+
 static const struct test tests[] = {
 	{"bursts from the loop reach all threads", bursts_from_the_loop},
 	{"bursts in one call reach all threads", bursts_in_one_call},
@@ -378,6 +403,7 @@ static const struct test tests[] = {
 	{"bursts without done reach all threads", bursts_without_done},
 	{"a stuck item holds nobody up", a_stuck_item_holds_nobody_up},
 	{"shrinks to threads_min after a burst", shrinks_to_min},
+	{"the last to sleep is the first called", the_last_to_sleep_is_the_first_called},
 	{"none are kept, and one comes back", none_kept_and_back},
 	{"none are kept and none idles", none_kept_and_no_idling},
 	{"no idling keeps threads_min", no_idling_keeps_min},
