@@ -3,12 +3,14 @@
 """run.py ROOT [NAME...]: shows that the tests catch faults: every mutant of mutants.py, or those
 whose name contains a NAME.
 
-Works on a copy of the tree. First the tests that are to catch them must pass there. Then, for each
-mutant, one fault is put in, the program that should notice is built and run, and the fault is taken
-out. A program that fails, crashes or hangs has caught it.
+Two workers, each with a copy of the tree and builds of its own, share the mutants. First the tests
+that are to catch them must pass there. Then, for each mutant, one fault is put in, the program that
+should notice is built and run, and the fault is taken out. A program that fails, crashes or hangs
+has caught it.
 """
 
 import collections
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -26,12 +28,18 @@ BUILDS = {
     "asan": [*LEAN, "--buildtype=debugoptimized", "-Db_lundef=false",
              "-Db_sanitize=address,undefined"],
 }
-HANG_S = 8     # with a mutant a test may take that long: without one it takes a second or two
+WORKERS = 2    # more would disturb each other: many tests use all CPUs
+HANG_S = 6     # with a mutant a test may take that long at least, ...
+HANG_TIMES = 6  # ... and so many times what its program takes without one
 LIMIT_S = 600  # and a program of tests never so long
 ENV = {**os.environ,
        "ASAN_OPTIONS": "detect_stack_use_after_return=1",
        "UBSAN_OPTIONS": "halt_on_error=1"}
 GUARD_S = {"plain": 60, "asan": 180}  # what the tests' own guard against hangs is set to
+
+
+class Wrong(Exception):
+    """What is wrong with the mutants or the tree, not with the tests."""
 
 
 def say(text):
@@ -50,81 +58,117 @@ def quietly(command):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, check=False)
     if done.returncode:
-        sys.exit(f"{done.stdout.decode(errors='replace')}\nthis failed: {' '.join(command)}")
+        raise Wrong(f"{done.stdout.decode(errors='replace')}\nthis failed: {' '.join(command)}")
 
 
-def make(work, programs):
-    """Builds (build, program) pairs."""
-    targets = collections.defaultdict(set)
-    for build, program in programs:
-        targets[build].add(f"tests/{program}")
-    for build, names in targets.items():
-        quietly(["ninja", "--quiet", "-C", str(work / build), *sorted(names)])
-
-
-def passes(work, test, hang_s):
-    """Whether one program passes, with the tests whose names contain what `only` says."""
-    build, program, only = test
-    env = {**ENV, "CK_TIMEOUT_MULTIPLIER": str(hang_s / GUARD_S[build])}
-    command = [str(work / build / "tests" / program),
-               *([only] if only else [])]
-    with tempfile.TemporaryFile() as log:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
-                                 stderr=subprocess.STDOUT, env=env, start_new_session=True)
-        try:
-            status = child.wait(LIMIT_S)
-        except subprocess.TimeoutExpired:
-            child.terminate()  # check passes it on to the test that runs
-            child.wait()
-            return False
-        log.seek(0)
-        said = log.read().decode(errors="replace")
-    if ": Checks: 0," in said:
-        sys.exit(f"{program} has no test that says: {only}")
-    return status == 0
-
-
-def texts(tree, chosen):
-    """The file of each mutant, and with the fault; all are looked at before any is tried."""
-    found, stale = {}, []
+def find(chosen, tree):
+    """Every mutant's text stands in its file, once; all are looked at before any is tried."""
+    stale = []
     for m in chosen:
-        true = (tree / m.file).read_text(encoding="utf-8")
-        count = true.count(m.old)
+        count = (tree / m.file).read_text(encoding="utf-8").count(m.old)
         if count != 1:
             stale.append(f"{m.name}: {m.file} has its text {count} times, not once:\n{m.old}")
         elif m.old == m.new:
             stale.append(f"{m.name}: changes nothing")
-        found[m.name] = true, true.replace(m.old, m.new)
-    if len(found) != len(chosen):
+    if len({m.name for m in chosen}) != len(chosen):
         stale.append("two mutants have one name")
     if stale:
-        sys.exit("\n".join(stale))
-    return found
+        raise Wrong("\n".join(stale))
 
 
-def hunt(work, tree, chosen):
-    """Tries each; returns the names of those that nobody noticed."""
-    found = texts(tree, chosen)
-    tests = sorted({m.test for m in chosen})
-    survived = []
+class Worker:
+    """A copy of the tree, with its builds."""
 
-    make(work, [t[:2] for t in tests])
-    for test in tests:
-        if not passes(work, test, GUARD_S[test[0]]):
-            sys.exit(f"without any mutant this fails: {' '.join(test)}")
-    say(f"{len(tests)} tests pass without a mutant")
-    for m in chosen:
-        true, mutated = found[m.name]
+    def __init__(self, root, folder):
+        self.folder = folder
+        self.tree = folder / "tree"
+        self.usual_s = {}  # how long a test takes without a mutant
+        copy(root, self.tree)
+
+    def make(self, build, program):
+        if not (self.folder / build).exists():
+            quietly(["meson", "setup", *BUILDS[build], str(self.folder / build), str(self.tree)])
+        quietly(["ninja", "--quiet", "-C", str(self.folder / build), f"tests/{program}"])
+
+    def passes(self, test, hang_s):
+        """Whether one program passes, with the tests whose names contain what `only` says."""
+        build, program, only = test
+        env = {**ENV, "CK_TIMEOUT_MULTIPLIER": str(hang_s / GUARD_S[build])}
+        command = [str(self.folder / build / "tests" / program), *([only] if only else [])]
+        with tempfile.TemporaryFile() as log:
+            child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                     stderr=subprocess.STDOUT, env=env, start_new_session=True)
+            try:
+                status = child.wait(LIMIT_S)
+            except subprocess.TimeoutExpired:
+                child.terminate()  # check passes it on to the test that runs
+                child.wait()
+                return False
+            log.seek(0)
+            said = log.read().decode(errors="replace")
+        if ": Checks: 0," in said:
+            raise Wrong(f"{program} has no test that says: {only}")
+        return status == 0
+
+    def settle(self, test):
+        """The test passes here without a mutant, and takes so long."""
+        if test in self.usual_s:
+            return
+        self.make(*test[:2])
         start = time.monotonic()
-        (tree / m.file).write_text(mutated, encoding="utf-8")
-        make(work, [m.test[:2]])
-        caught = not passes(work, m.test, HANG_S)
-        (tree / m.file).write_text(true, encoding="utf-8")
+        if not self.passes(test, GUARD_S[test[0]]):
+            raise Wrong(f"without any mutant this fails: {' '.join(test)}")
+        self.usual_s[test] = time.monotonic() - start
+
+    def catches(self, m):
+        """Tries one mutant."""
+        file = self.tree / m.file
+        true = file.read_text(encoding="utf-8")
+        hang_s = max(HANG_S, HANG_TIMES * self.usual_s[m.test])
+        start = time.monotonic()
+
+        file.write_text(true.replace(m.old, m.new), encoding="utf-8")
+        try:
+            self.make(*m.test[:2])
+            caught = not self.passes(m.test, hang_s)
+        finally:
+            file.write_text(true, encoding="utf-8")
         say(f"{'caught' if caught else 'SURVIVED':8} {m.name} "
             f"({m.test[1]}, {m.test[0]}, {time.monotonic() - start:.0f} s)")
-        if not caught:
-            survived.append(m.name)
-    return survived
+        return caught
+
+    def hunt(self, groups):
+        """Takes groups until none is left; returns the mutants that nobody noticed."""
+        survived = []
+
+        while groups:
+            group = groups.popleft()
+            for m in group:
+                self.settle(m.test)
+            survived += [m for m in group if not self.catches(m)]
+        return survived
+
+
+def in_groups(chosen):
+    """Those of one file and build together: then each fault taken out costs no build of its own."""
+    groups = collections.defaultdict(list)
+    for m in chosen:
+        groups[m.test[0], m.file].append(m)
+    return collections.deque(sorted(groups.values(), key=len, reverse=True))
+
+
+def hunt(root, folder, chosen):
+    find(chosen, root)
+    groups = in_groups(chosen)
+    workers = [Worker(root, pathlib.Path(folder, str(i)))
+               for i in range(min(WORKERS, len(groups)))]
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        futures = [pool.submit(worker.hunt, groups) for worker in workers]
+        try:
+            return [m for future in futures for m in future.result()]
+        except BaseException:
+            groups.clear()
+            raise
 
 
 def main(root, *names):
@@ -132,14 +176,15 @@ def main(root, *names):
     if not chosen:
         sys.exit("no mutant has such a name")
     with tempfile.TemporaryDirectory(prefix="tern-mutants-") as folder:
-        work = pathlib.Path(folder)
-        tree = work / "tree"
-        copy(pathlib.Path(root).resolve(), tree)
-        for build in sorted({m.test[0] for m in chosen}):
-            quietly(["meson", "setup", *BUILDS[build], str(work / build), str(tree)])
-        survived = hunt(work, tree, chosen)
+        try:
+            survived = hunt(pathlib.Path(root).resolve(), folder, chosen)
+        except Wrong as wrong:
+            sys.exit(str(wrong))
+    for m in survived:
+        say(f"survived: {m.name}")
     say(f"{len(chosen) - len(survived)} caught, {len(survived)} survived")
     return 1 if survived else 0
 
 
-sys.exit(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
