@@ -175,8 +175,9 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	int e;
 
 	/* whoever is there is counted in one way at a time */
-	if (pool && (pool->idle > pool->threads ||
-		     pool->threads != tern__load(&pool->awake) + pool->idle + pool->leaving))
+	if (pool &&
+	    (pool->idle > pool->threads ||
+	     pool->threads != tern__load(&pool->awake) + pool->idle + pool->lent + pool->leaving))
 		abort();
 	e = __real_pthread_mutex_unlock(mutex);
 	if ((sleeps || submits) && after_unlock && has_step())

@@ -12,7 +12,9 @@ import tempfile
 
 import common
 
-COPIED = ("include", "lib", "workpool", "compat", "man", "README.md", "CHANGELOG.md")
+COPIED = ("include", "lib", "workpool", "compat", "man", "tests", "bench/questions", "README.md",
+          "CHANGELOG.md")
+PROMISES = "tests/promises/promises.md"
 LIB = "lib/loop/post.c"
 INCLUDE = "#include "
 
@@ -73,6 +75,21 @@ ROWS = [
     ("style", [], LIB, INCLUDE, "int f(void)\n{\n" + "\n" * 71 + "}\n" + INCLUDE, "has 71 lines"),
     ("style", [], LIB, "/* SPDX", "/* ", "first line is not the licence"),
     ("style", [], LIB, INCLUDE, "\n" * 600 + INCLUDE, "more than 600"),
+    ("promises/check", [], PROMISES, "\n## Spin\n", "\n- Nothing shows this.\n\n## Spin\n",
+     "leads to nothing"),
+    ("promises/check", [], PROMISES, "test_race: who", "test_racing: who", "no program"),
+    ("promises/check", [], "tests/test_race.c", '{"who is claimed when', '{"who is claimed if',
+     "no such sentence"),
+    ("promises/check", [], "tests/models/gate.pml", "ONLY_WHEN_EMPTY", "ONLY_IF_EMPTY",
+     "no such mutilation"),
+    ("promises/check", [], PROMISES, "model gate: ", "model door: ", "no model"),
+    ("promises/check", [], "tests/mutants/mutants.py", '"who is claimed stays"',
+     '"who is claimed goes"', "no such mutant"),
+    ("promises/check", [], PROMISES, "bench: closed", "bench: open or closed", "no such question"),
+    ("promises/check", [], PROMISES, "run: load and unload", "run: load", "no such test"),
+    ("promises/check", [], "man/tern_loop.3", "return earlier than", "return before", "the page"),
+    ("promises/check", [], PROMISES, "  - none: ", "  - none: so\n  - none: ", "does not say why"),
+    ("promises/check", [], PROMISES, "  - none: ", "  - nothing\n  - none: ", "not a place"),
 ]
 
 
@@ -80,7 +97,8 @@ def copy(root, folder):
     for name in COPIED:
         source = pathlib.Path(root, name)
         if source.is_dir():
-            shutil.copytree(source, folder / name)
+            shutil.copytree(source, folder / name,
+                            ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, folder / name)
 
@@ -100,7 +118,8 @@ def turns_red(root, libraries, row):
         for word in arguments:
             words += {"LIBRARIES": libraries, "LIBTERN": libraries[-1:]}.get(
                 word, [folder / word if (folder / word).exists() else word])
-        script = pathlib.Path(__file__).parent / f"check_{check}.py"
+        here = pathlib.Path(__file__).resolve().parent
+        script = here.parent / f"{check}.py" if "/" in check else here / f"check_{check}.py"
         status, said = common.call([sys.executable, script, folder, *words])
     if status != 1 or complaint not in said:
         return f"status {status} without {complaint!r}:\n{said}"

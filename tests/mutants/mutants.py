@@ -403,7 +403,7 @@ MUTANTS = [
            ("plain", "test_blocking", "batched is taken too")),
     Mutant("who stands still calls another", "workpool/blocking.c",
            "summons = tern__policy_summon(p, TERN__HASTE_NOW);", "(void)0;",
-           ("plain", "test_blocking", "another item runs meanwhile")),
+           ("plain", "test_blocking", "batched is taken too")),
     Mutant("who is surplus sleeps though items wait", "workpool/policy.c",
            "return in_service(p) > p->threads_max;", "return !p;",
            ("plain", "test_blocking", "the surplus thread sleeps")),
