@@ -71,12 +71,23 @@ void __wrap_free(void *memory)
 	__real_free(memory);
 }
 
+/* Threads that are started now set out when the test says so. */
+static struct latch *departure;
+static void *(*thread_fn)(void *);
+
+static void *wait_to_depart(void *arg)
+{
+	latch_wait(departure);
+	return tern__load(&thread_fn)(arg);
+}
+
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
 			  void *arg)
 {
 	called_out();
 	started++;
-	return __real_pthread_create(thread, attr, fn, arg);
+	tern__store(&thread_fn, fn);
+	return __real_pthread_create(thread, attr, departure ? wait_to_depart : fn, arg);
 }
 
 int __wrap_pthread_join(pthread_t thread, void **ret)
@@ -203,23 +214,41 @@ static void nothing_is_called_under_a_lock(void)
 	}
 }
 
+static void run_first(struct tern_work *work)
+{
+	latch_arrive(work->user);
+	job_run(work);
+}
+
+/* The first thread stands still, items are known to be long, and there are CPUs for all. */
 static void a_turn_starts_one_thread(void)
 {
-	struct latch met;
+	struct latch arrived, met, depart;
 	struct job jobs[THREADS];
 
 	loop = loop_new();
 	pool = pool_new(1, THREADS);
+	latch_init(&arrived, 1);
 	latch_init(&met, THREADS);
+	latch_init(&depart, 1);
 	tern_loop_prepare(loop);
 	for (size_t i = 0; i < THREADS; i++) {
 		job_init(&jobs[i]);
 		jobs[i].arrives = jobs[i].waits = &met;
-		tern_pool_submit(pool, loop, &jobs[i].work);
 	}
+	jobs[0].work.run = run_first;
+	jobs[0].work.user = &arrived;
+	tern_pool_submit(pool, loop, &jobs[0].work);
+	latch_wait(&arrived);
+	tern__store(&pool->run_ns, 1000000000u);
+	pool->cpus = THREADS;
+	for (size_t i = 1; i < THREADS; i++)
+		tern_pool_submit(pool, loop, &jobs[i].work);
+	departure = &depart;
 	started = 0;
 	tern_loop_prepare(loop);
-	ck_assert_uint_le(started, 1);
+	ck_assert_uint_eq(started, 1);
+	latch_arrive(&depart);
 	ck_assert_int_eq(tern_loop_run(loop), 0);
 	tern_pool_destroy(pool);
 	tern_loop_destroy(loop);

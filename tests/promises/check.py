@@ -97,7 +97,9 @@ class Shown:
             path = pathlib.Path(self.root, "bench/questions", f"{what}.py")
             return "" if path.is_file() else "no such question"
         if kind == "run":
-            return "" if f"test('{what}'" in self.builds else "no such test"
+            # a name may go on with a variable
+            found = re.search(rf"test\('{re.escape(what)} ?'", self.builds)
+            return "" if found else "no such test"
         if len(words) == 2 and words[0] == "model":
             return self.among(what, mutilations(self.root, words[1]), "mutilation of the model")
         if len(words) == 2 and words[0] == "page":
