@@ -389,6 +389,36 @@ static void a_call_may_come_after_the_pools_end(void)
 	tern_loop_destroy(home);
 }
 
+/* ---- a lane that its last item may end ---- */
+
+void __real_tern__lane_drop(struct tern_lane *lane);
+void __wrap_tern__lane_drop(struct tern_lane *lane);
+
+void __wrap_tern__lane_drop(struct tern_lane *lane)
+{
+	if (tern__self() && !tern__mpsc_empty(&home->inbox))
+		abort();
+	__real_tern__lane_drop(lane);
+	if (tern__self())
+		latch_arrive(&happened);
+}
+
+static void a_lane_is_left_before_its_item_comes_home(void)
+{
+	struct tern_pool *pool = watch_new(1, 0);
+	struct tern_lane *lane;
+	struct job first;
+
+	ck_assert_int_eq(tern_lane_create(&lane, pool, NULL), 0);
+	job_init(&first);
+	tern_work_set_lane(&first.work, lane);
+	tern_pool_submit(pool, home, &first.work);
+	latch_wait(&happened); /* until then nobody takes what comes home */
+	ck_assert_int_eq(tern_loop_run(home), 0);
+	tern_lane_put(lane);
+	end_watch(pool, &first);
+}
+
 static const struct test tests[] = {
 	{"what comes while the loop arms wakes it", what_comes_while_the_loop_arms_wakes_it},
 	{"what was written is read", what_was_written_is_read},
@@ -396,6 +426,7 @@ static const struct test tests[] = {
 	{"who is called before it sleeps does not", who_is_called_before_it_sleeps_does_not},
 	{"who is claimed when its time is over stays", who_is_claimed_when_its_time_is_over_stays},
 	{"a cancel may find the pool at its end", a_cancel_may_find_the_pool_at_its_end},
+	{"a lane is left before its item comes home", a_lane_is_left_before_its_item_comes_home},
 	{"a call may come after the pool's end", a_call_may_come_after_the_pools_end},
 };
 
