@@ -184,6 +184,8 @@ static void idle_open(uint32_t threads_min, uint32_t threads_max)
 	own_pool = pool_new(threads_min, threads_max);
 	work_through(own_pool, own_loop);
 	wait_idle(stats_of(own_pool).threads);
+	while (!tern_loop_prepare(own_loop))
+		;
 }
 
 static void idle_close(void)
@@ -576,7 +578,7 @@ static const struct test tests[] = {
 	{"back to the parent's loop from done is fatal", back_to_the_parents_loop},
 	{"so is going back from a timer", back_from_a_timer},
 	{"timers and holds stay, unless another thread forked", timers_and_holds_stay},
-	{"a binding is heard that nothing is out", a_binding_is_told},
+	{"a binding is told that nothing is out", a_binding_is_told},
 	{"the parent's epoll set is left alone", on_libev},
 	{"an idle pool and its loop go on in the child", pools_and_loops_go_on_in_a_child},
 	{"so does a pool that keeps no threads", a_pool_that_keeps_none},

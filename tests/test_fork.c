@@ -429,6 +429,8 @@ static void all_else_is_fatal(void)
 	work_through(own_pool, own_loop);
 	while (stats_of(own_pool).idle != 1)
 		sched_yield();
+	while (!tern_loop_prepare(own_loop))
+		;
 	p.fd = tern_loop_fd(own_loop);
 	job_init(&a_job);
 	tern_post_init(&a_post, told);

@@ -151,6 +151,9 @@ static void storm(void)
 {
 	pthread_t threads[OWNERS];
 
+	/* it chooses how to poll, and is not made for two threads that do so at the same time */
+	iv_init();
+	iv_deinit();
 	for (unsigned i = 0; i < OWNERS; i++)
 		threads[i] = thread_new(owner_main, NULL);
 	for (unsigned i = 0; i < OWNERS; i++)
