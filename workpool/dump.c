@@ -79,7 +79,7 @@ static void view_worker(struct worker_view *view, const struct tern__worker *w)
 static void view_queue(struct queue_view *view, const struct tern__queue *queue)
 {
 	for (size_t i = 0; i < TERN__RANKS; i++) {
-		view->n[i] = queue->lists[i].n;
+		view->n[i] = queue->counts[i];
 		view->since_ns[i] = view->n[i] ? queue->lists[i].head->since_ns : 0;
 	}
 }

@@ -154,7 +154,8 @@ static void reset(struct tern_pool *p)
 	p->owed = p->over = p->destroying = p->joinable = false;
 	tern__park_clear(&p->ended);
 	p->holds = 1 + count_riders(p);
-	p->stats = (struct tern_pool_stats){.size = 0};
+	p->started = 0;
+	memset(&p->tally, 0, sizeof(p->tally));
 	p->threads_peak = 0;
 }
 

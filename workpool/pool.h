@@ -121,13 +121,13 @@ struct tern__watch {
 /* Items of one priority, in order of arrival. */
 struct tern__list {
 	struct tern_work *head, *tail;
-	uint32_t n;
 };
 
 #define TERN__RANKS (TERN_LOW + 1)
 
 struct tern__queue {
 	struct tern__list lists[TERN__RANKS];
+	uint32_t counts[TERN__RANKS];
 	uint32_t picks; /* so far */
 };
 
@@ -185,25 +185,28 @@ struct tern_pool {
 	/* whoever is looking for work; lookers only */
 	TERN__LINE uint32_t searching;
 
+	/* what changes with every item, on the lock's own line */
 	TERN__LINE pthread_mutex_t lock;
 	struct tern__queue queue; /* see queue.c */
-	struct tern_lane *lanes;
-	struct tern_post *room_waiters; /* by node.next */
-	uint32_t picks;			/* from the queue so far */
-	uint32_t waiting;		/* in the queue; read without the lock by lookers */
-	uint64_t came_ns;		/* when the last items came, together ... */
-	uint64_t apart_ns;		/* ... and how long after those before */
-	uint32_t unstarted; /* items submitted, neither started nor cancelled; only with a bound */
-	uint32_t arriving;  /* claimed or started, and not here yet */
-	bool moving;	    /* items are between two places; see fork.c */
-	bool owed;	    /* somebody left a wake to the next who takes an item */
-	uint32_t threads;   /* being started, serving or leaving */
+	uint32_t waiting;	  /* in the queue; read without the lock by lookers */
+	bool moving;		  /* items are between two places; see fork.c */
+	bool owed;		  /* somebody left a wake to the next who takes an item */
+	uint64_t started;	  /* items taken so far; for the statistics */
+
+	/* what is read with every item; all under the lock */
+	uint32_t arriving; /* claimed or started, and not here yet */
+	uint32_t threads;  /* being started, serving or leaving */
 	uint32_t leaving;
 	uint32_t idle;
 	uint32_t lent; /* threads that stand still and do not count; see blocking.c */
 	uint32_t threads_peak;
 	struct tern__worker *idle_top;
 	struct tern__worker *workers;
+	struct tern_lane *lanes;
+	struct tern_post *room_waiters; /* by node.next */
+	uint64_t came_ns;		/* when the last items came, together ... */
+	uint64_t apart_ns;		/* ... and how long after those before */
+	uint32_t unstarted; /* items submitted, neither started nor cancelled; only with a bound */
 	uint64_t start_after_ns;  /* not before, since the last start failed */
 	bool over;		  /* the end has begun; once */
 	bool destroying;	  /* somebody waits for it */
@@ -212,7 +215,7 @@ struct tern_pool {
 	struct tern__retry retry; /* see retry.c */
 	struct tern__watch watch;
 	struct tern__park ended;
-	struct tern_pool_stats stats;
+	struct tern__pool_tally tally;
 	uint32_t refs, holds;
 };
 

@@ -34,7 +34,7 @@ static void append(struct tern__queue *queue, struct tern_work *w)
 	else
 		list->head = w;
 	list->tail = w;
-	list->n++;
+	queue->counts[w->where & TERN__RANK]++;
 }
 
 static void unlink_from(struct tern__queue *queue, struct tern_work *w)
@@ -50,7 +50,7 @@ static void unlink_from(struct tern__queue *queue, struct tern_work *w)
 		next->node.prev = w->node.prev;
 	else
 		list->tail = work_of(w->node.prev);
-	list->n--;
+	queue->counts[w->where & TERN__RANK]--;
 }
 
 static struct tern_work *pick(struct tern__queue *queue)

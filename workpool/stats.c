@@ -67,7 +67,15 @@ static struct tern__worker *read_counts(struct tern_pool *p, struct tern_pool_st
 	struct tern__worker *newest;
 
 	tern__pool_lock(p);
-	*now = p->stats;
+	*now = (struct tern_pool_stats){
+		.started = p->started,
+		.canceled = p->tally.canceled,
+		.timed_out = p->tally.timed_out,
+		.threads_created = p->tally.threads_created,
+		.threads_exited = p->tally.threads_exited,
+		.threads_failed = p->tally.threads_failed,
+		.wakes = p->tally.wakes,
+	};
 	now->threads = p->threads;
 	now->idle = p->idle;
 	now->threads_peak = p->threads_peak;

@@ -34,6 +34,11 @@ struct tern__tally {
 	struct tern_histogram wait, run;
 };
 
+/* A pool's; lock. */
+struct tern__pool_tally {
+	uint64_t canceled, timed_out, threads_created, threads_exited, threads_failed, wakes;
+};
+
 /* A lane's; lock. */
 struct tern__lane_tally {
 	uint64_t came, started, canceled, timed_out, over;
@@ -41,7 +46,7 @@ struct tern__lane_tally {
 };
 
 /* [lock held] One more, of the pool; of the lane, if it is one. */
-#define TERN__COUNT(pool, field)      ((void)(pool)->stats.field++)
+#define TERN__COUNT(pool, field)      ((void)(pool)->tally.field++)
 #define TERN__COUNT_LANE(lane, field) ((lane) ? (void)(lane)->tally.field++ : (void)0)
 /* [that worker] One more, of the worker. */
 #define TERN__COUNT_OWN(worker, field) tern__bump(&(worker)->tally.field, 1u)
@@ -49,6 +54,10 @@ struct tern__lane_tally {
 #define TERN__STATS false
 
 struct tern__tally {
+	char none[1];
+};
+
+struct tern__pool_tally {
 	char none[1];
 };
 

@@ -46,14 +46,16 @@ static struct tern_work *take(struct tern__worker *w)
 		w->current_home = work->node.home;
 		w->lane = tern__lane_of(work);
 		w->timing.since_ns = work->since_ns;
-		w->too_old = tern__policy_is_too_old(p, work);
-		TERN__COUNT(p, started);
+		w->too_old =
+			(w->lane || p->wait_ns != UINT64_MAX) && tern__policy_is_too_old(p, work);
+		p->started++;
 		TERN__COUNT_LANE(w->lane, started);
 		if (w->too_old) {
 			TERN__COUNT(p, timed_out);
 			TERN__COUNT_LANE(w->lane, timed_out);
 		}
-		waiters = tern__room_leave(p);
+		if (p->queue_max != TERN_FOREVER)
+			waiters = tern__room_leave(p);
 	}
 	summons = tern__policy_taken(w);
 	tern__pool_unlock(p);
