@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* How many threads there are: bursts of items that need each other, idling, leaving, coming back.
  */
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "harness.h"
 
 #define MAX 6
@@ -395,6 +398,47 @@ static void the_last_to_sleep_is_the_first_called(void)
 	tern_pool_destroy(pool);
 }
 
+static struct latch stopping, go_on;
+
+static void stay_in_stop(void *user)
+{
+	latch_arrive(&stopping);
+	latch_wait(&go_on);
+}
+
+/* It is no item that it is in, though it has run one. */
+static void a_thread_in_its_stop_hook(void)
+{
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts),
+		.threads_min = TERN_NONE,
+		.idle_ms_max = TERN_NONE,
+		.thread_stop = stay_in_stop,
+	};
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool;
+	char text[2000] = "";
+	struct job job;
+	int fd = memfd_create("dump", MFD_CLOEXEC);
+
+	latch_init(&stopping, 1);
+	latch_init(&go_on, 1);
+	job_init(&job);
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	tern_pool_submit(pool, loop, &job.work);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	latch_wait(&stopping);
+	ck_assert_uint_eq(stats_of(pool).running, 0);
+	ck_assert_int_eq(tern_pool_dump(pool, fd), 0);
+	ck_assert_int_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
+	ck_assert_ptr_nonnull(strstr(text, "tern/0 awake"));
+	ck_assert_ptr_null(strstr(text, "runs"));
+	close(fd);
+	latch_arrive(&go_on);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+}
+
 static const struct test tests[] = {
 	{"bursts from the loop reach all threads", bursts_from_the_loop},
 	{"bursts in one call reach all threads", bursts_in_one_call},
@@ -408,6 +452,7 @@ static const struct test tests[] = {
 	{"none are kept and none idles", none_kept_and_no_idling},
 	{"no idling keeps threads_min", no_idling_keeps_min},
 	{"idling for ever keeps all", forever_keeps_all},
+	{"a thread in its stop hook runs nothing", a_thread_in_its_stop_hook},
 	{"items without home always find a thread", without_home_one_thread_stays},
 };
 

@@ -188,10 +188,12 @@ MUTANTS = [
            "\tpin(w, NULL);\n\ttern__pool_lock(p);", "\ttern__pool_lock(p);",
            ("plain", "test_work", "goes out and comes home")),
     Mutant("an item without done is free in run", "workpool/thread.c",
-           "\t\ttern__store_release(&work->state, TERN__IDLE);\n"
-           "\t\tif (!call(w, fn, work))\n\t\t\treturn false;",
-           "\t\tif (!call(w, fn, work))\n\t\t\treturn false;\n"
-           "\t\ttern__store_release(&work->state, TERN__IDLE);",
+           "\tif (!has_done)\n\t\ttern__store_release(&work->state, TERN__IDLE);\n"
+           "\tif (!w->too_old) {\n\t\ttern__doing_start(&w->doing);\n"
+           "\t\tif (!call(w, fn, work))\n\t\t\treturn false;\n\t}\n",
+           "\tif (!w->too_old) {\n\t\ttern__doing_start(&w->doing);\n"
+           "\t\tif (!call(w, fn, work))\n\t\t\treturn false;\n\t}\n"
+           "\tif (!has_done)\n\t\ttern__store_release(&work->state, TERN__IDLE);\n",
            ("asan", "test_work", "without done it is free in run")),
     Mutant("an item that was sent home is the loop's", "workpool/thread.c",
            "\ttern__trail_join(&w->trail, &work->node);\n"
@@ -322,7 +324,7 @@ MUTANTS = [
            ("plain", "test_watchdog", "once each time")),
     Mutant("who is back runs nothing", "workpool/doing.h",
            "\ttern__store(&doing->running, 0);\n", "",
-           ("plain", "test_dump", "lanes, and what waits")),
+           ("plain", "test_threads", "in its stop hook")),
     Mutant("each item has its own time", "workpool/doing.h",
            "\tdoing->since_ns = tern__now_coarse_ns();",
            "\tif (!doing->since_ns)\n\t\tdoing->since_ns = tern__now_coarse_ns();",
@@ -476,7 +478,7 @@ MUTANTS = [
            "if (w->priority > TERN_LOW ||", "if (",
            ("plain", "test_room", "a bad priority is refused")),
     Mutant("what waited too long is not run", "workpool/thread.c",
-           "if (!w->too_old && !call(", "if (!call(",
+           "\tif (!w->too_old) {\n", "\tif (w) {\n",
            ("plain", "test_class", "what waited too long is not run")),
     Mutant("what waited too long says so", "workpool/thread.c",
            "w->too_old ? -ETIMEDOUT : 0", "0",
@@ -520,12 +522,11 @@ MUTANTS = [
            "\tif (lane)\n\t\ttern__lane_drop(lane);\n", "",
            ("plain", "test_lane", "who is canceled makes room")),
     Mutant("a lane is left before its item comes home", "workpool/thread.c",
-           "\tleave_lane(w);\n\ttern__store(&w->current, NULL);\n"
-           "\ttern__trail_join(&w->trail, &work->node);\n"
-           "\ttern__loop_bring(home, &work->node);",
+           "\tleave_lane(w);\n\ttern__store(&w->current, NULL);\n",
            "\ttern__store(&w->current, NULL);\n"
-           "\ttern__trail_join(&w->trail, &work->node);\n"
-           "\ttern__loop_bring(home, &work->node);\n\tleave_lane(w);",
+           "\tif (has_done) {\n\t\ttern__trail_join(&w->trail, &work->node);\n"
+           "\t\ttern__loop_bring(home, &work->node);\n\t}\n"
+           "\tleave_lane(w);\n\tif (has_done)\n\t\treturn true;\n",
            ("plain", "test_race", "a lane is left")),
     Mutant("a lane holds its pool", "workpool/lane.c",
            "lane->pool = tern_pool_get(p);", "lane->pool = p;",
@@ -565,7 +566,7 @@ MUTANTS = [
            "tern__room_enter(p, n);", "tern__room_enter(p, 1);",
            ("plain", "test_room", "a batch is counted whole")),
     Mutant("who is started makes room", "workpool/thread.c",
-           "\t\twaiters = tern__room_leave(p);\n", "",
+           "waiters = tern__room_leave(p);", "waiters = NULL;",
            ("plain", "test_room", "room is told once")),
     Mutant("who is canceled makes room", "workpool/work.c",
            "\t\twaiters = tern__room_leave(p);\n", "",
@@ -746,7 +747,10 @@ MUTANTS = [
            "TERN__STATS && w->timing.chosen", "TERN__STATS && w->timing.run_ns > LONG_NS",
            ("plain", "test_stats", "the estimate is right on average")),
     Mutant("an item without done is over, too", "workpool/thread.c",
-           "\t\tTERN__COUNT_OWN(w, over);\n\t\tleave_lane(w);\n", "\t\tleave_lane(w);\n",
+           "\tleave_lane(w);\n\ttern__store(&w->current, NULL);\n\tif (!has_done)\n"
+           "\t\treturn true;\n",
+           "\tleave_lane(w);\n\tif (!has_done)\n\t\treturn true;\n"
+           "\ttern__store(&w->current, NULL);\n",
            ("plain", "test_stats", "who is in an item is running")),
     Mutant("to wait begins with the pool's queue", "workpool/thread.c",
            "start - w->timing.since_ns", "tern__now_ns() - start",
