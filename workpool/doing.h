@@ -15,13 +15,12 @@
 #include <tern/pool.h>
 
 #include "../lib/base/atomic.h"
-#include "../lib/base/clock.h"
 
 struct tern__doing {
 	tern_work_fn *run;
 	void *user;
-	uint64_t since_ns; /* of the coarse clock */
-	bool warned;	   /* the watchdog, which is a reader, has told of it */
+	uint64_t since_ns; /* when it began, or some time before; 0: the clock was never read */
+	bool timed;	   /* when it began */
 	uint32_t running;  /* run has been entered, and has not returned */
 };
 
@@ -33,10 +32,10 @@ static inline void tern__doing_say(struct tern__doing *doing, const struct tern_
 }
 
 /* ... and that it does now. */
-static inline void tern__doing_start(struct tern__doing *doing)
+static inline void tern__doing_start(struct tern__doing *doing, uint64_t since_ns, bool timed)
 {
-	doing->since_ns = tern__now_coarse_ns();
-	doing->warned = false;
+	doing->since_ns = since_ns;
+	doing->timed = timed;
 	tern__store_release(&doing->running, 1);
 }
 

@@ -32,6 +32,7 @@ struct worker_view {
 	tern_work_fn *run;
 	void *user;
 	uint64_t since_ns;
+	bool timed;
 	char lane[sizeof(((struct tern_lane *)NULL)->name)];
 	bool laned, lent;
 };
@@ -55,7 +56,7 @@ struct view {
 	uint32_t threads, idle, lent, threads_min, loops, filled;
 	bool closing;
 	struct queue_view queue;
-	uint64_t now_ns, now_coarse_ns;
+	uint64_t now_ns;
 };
 
 static void view_worker(struct worker_view *view, const struct tern__worker *w)
@@ -70,6 +71,7 @@ static void view_worker(struct worker_view *view, const struct tern__worker *w)
 	view->run = w->doing.run;
 	view->user = w->doing.user;
 	view->since_ns = w->doing.since_ns;
+	view->timed = w->doing.timed;
 	view->lent = w->lent;
 	view->laned = w->lane;
 	if (w->lane)
@@ -135,7 +137,6 @@ static bool look(struct view *view, struct tern_pool *p)
 	view->closing = tern__load(&p->closing);
 	tern__pool_unlock(p);
 	view->now_ns = tern__now_ns();
-	view->now_coarse_ns = tern__now_coarse_ns();
 	return view->n_workers <= view->workers_room && view->n_lanes <= view->lanes_room;
 }
 
@@ -185,11 +186,12 @@ static __attribute__((format(printf, 2, 3))) void print(struct writer *to, const
 	to->n += n < LINE ? (size_t)n : LINE - 1;
 }
 
-static void print_age(struct writer *to, uint64_t now_ns, uint64_t since_ns)
+static void print_age(struct writer *to, uint64_t now_ns, uint64_t since_ns, bool exact)
 {
 	uint64_t ms = now_ns > since_ns ? (now_ns - since_ns) / TERN__MS : 0;
 
-	print(to, " for %ju.%03u s", (uintmax_t)ms / 1000, (unsigned)(ms % 1000));
+	print(to, " for %s%ju.%03u s", exact ? "" : "at most ", (uintmax_t)ms / 1000,
+	      (unsigned)(ms % 1000));
 }
 
 static void print_limit(struct writer *to, const char *name, bool limited, uint64_t value)
@@ -229,7 +231,7 @@ static void print_worker(struct writer *to, const struct tern_pool *p, const str
 	if (w->state == RUNS) {
 		tern__symbol_name((const void *)(uintptr_t)w->run, symbol, sizeof(symbol));
 		print(to, " %s", symbol);
-		print_age(to, view->now_coarse_ns, w->since_ns);
+		print_age(to, view->now_ns, w->since_ns, w->timed);
 		print(to, ", user %p", w->user);
 		if (w->laned)
 			print(to, ", lane %s", *w->lane ? w->lane : "without a name");
@@ -248,7 +250,7 @@ static void print_queue(struct writer *to, const struct view *view, const struct
 		if (!queue->n[i])
 			continue;
 		print(to, "%s %s: %u, the first", what, names[i], queue->n[i]);
-		print_age(to, view->now_ns, queue->since_ns[i]);
+		print_age(to, view->now_ns, queue->since_ns[i], true);
 		print(to, "\n");
 	}
 }

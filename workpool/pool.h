@@ -53,6 +53,13 @@ enum tern__state {
 			  more */
 };
 
+/* What the watchdog knows of a worker's item; lock. */
+struct tern__watched {
+	uint32_t taken;	   /* which one it is */
+	uint64_t since_ns; /* running */
+	bool told;
+};
+
 struct tern__worker {
 	TERN__LINE struct tern__park park;
 	struct tern_pool *pool;
@@ -75,6 +82,7 @@ struct tern__worker {
 	uint32_t blocking;	  /* begun and not ended */
 	struct tern_lane *lane;	  /* of the item taken; NULL: none; written under the lock */
 	struct tern__doing doing;
+	struct tern__watched watched;
 	struct tern__timing timing;
 	TERN__LINE struct tern__tally tally; /* others read it */
 };

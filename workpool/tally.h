@@ -22,6 +22,7 @@ struct tern__timing {
 	bool guides;	 /* it is timed to decide by */
 	uint32_t weight; /* so many items it stands for in the statistics; 0: in none */
 	uint64_t since_ns; /* it came to the pool */
+	uint64_t clock_ns; /* when the worker last looked */
 	uint64_t wait_ns, run_ns;
 };
 

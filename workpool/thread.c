@@ -83,18 +83,22 @@ static void pin(struct tern__worker *w, struct tern_loop *home)
 static inline bool call(struct tern__worker *w, tern_work_fn *fn, struct tern_work *work)
 {
 	uint32_t generation = tern__fork_generation();
+	struct tern__timing *t = &w->timing;
 	bool times = tern__policy_times(w);
-	uint64_t start = 0;
+	uint64_t start;
 
 	if (times) {
-		start = tern__now_ns();
-		w->timing.wait_ns = start - w->timing.since_ns;
+		t->clock_ns = tern__now_ns();
+		t->wait_ns = t->clock_ns - t->since_ns;
 	}
+	start = t->clock_ns;
+	tern__doing_start(&w->doing, start, times);
 	tern__work_run(w->pool, fn, work);
 	if (tern__forked(generation))
 		return false;
 	if (times) {
-		w->timing.run_ns = tern__now_ns() - start;
+		t->clock_ns = tern__now_ns();
+		t->run_ns = t->clock_ns - start;
 		tern__policy_timed(w);
 		tern__stats_timed(w);
 	}
@@ -131,11 +135,8 @@ static bool run(struct tern__worker *w, struct tern_work *work)
 	/* without done it is the caller's again: not touched after this line */
 	if (!has_done)
 		tern__store_release(&work->state, TERN__IDLE);
-	if (!w->too_old) {
-		tern__doing_start(&w->doing);
-		if (!call(w, fn, work))
-			return false;
-	}
+	if (!w->too_old && !call(w, fn, work))
+		return false;
 	if (has_done)
 		work->status = w->too_old ? -ETIMEDOUT : 0;
 	leave_lane(w);

@@ -22,15 +22,6 @@
 #define LOOKS	 4 /* in the time that an item may take */
 #define LOOK_MIN (1 * TERN__MS)
 
-/* The coarse clock tells a start too early by at most a tick: so much must come on top. */
-static uint64_t tick_ns(void)
-{
-	struct timespec tick;
-
-	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
-	return tern__ns(&tick);
-}
-
 static void say(const struct tern__worker *w, tern_work_fn *run, void *item_user, uint32_t ms)
 {
 	char name[TERN__NAME_SIZE], place[256];
@@ -49,7 +40,7 @@ static void tell(struct tern__worker *w, uint64_t ran_ns)
 	void *item_user = w->doing.user;
 	uint32_t ms = ran_ns / TERN__MS < UINT32_MAX ? (uint32_t)(ran_ns / TERN__MS) : UINT32_MAX;
 
-	w->doing.warned = true;
+	w->watched.told = true;
 	tern__pool_unlock(p);
 	if (p->watch.stuck)
 		p->watch.stuck(p->user, run, item_user, ms);
@@ -58,19 +49,34 @@ static void tell(struct tern__worker *w, uint64_t ran_ns)
 	tern__pool_lock(p);
 }
 
+/*
+ * [lock held] For how long the worker has been running its item, as far as can be told: not every
+ * item is timed, so it may be only since we first saw it. 0: none, or one that was told of.
+ */
+static uint64_t ran_ns(struct tern__worker *w, uint64_t now)
+{
+	if (!tern__doing_runs(&w->doing))
+		return 0;
+	if (w->watched.taken != w->taken) {
+		w->watched.taken = w->taken;
+		w->watched.since_ns = w->doing.timed ? w->doing.since_ns : now;
+		w->watched.told = false;
+	}
+	return w->watched.told ? 0 : now - w->watched.since_ns;
+}
+
 /* Tells of those that are stuck, then sleeps. False: the pool is over. */
-static bool look(struct tern_pool *p, uint64_t limit_ns, uint64_t look_ns)
+static bool look(struct tern_pool *p, uint64_t look_ns)
 {
 	bool over, parked;
 
 	tern__pool_lock(p);
 	/* the list grows at its front alone: the lock may be given up on the way */
 	for (struct tern__worker *w = p->workers; w; w = w->next) {
-		uint64_t now = tern__now_coarse_ns();
+		uint64_t ns = ran_ns(w, tern__now_ns());
 
-		if (tern__doing_runs(&w->doing) && !w->doing.warned &&
-		    w->doing.since_ns + limit_ns < now)
-			tell(w, now - w->doing.since_ns);
+		if (ns > p->watch.run_ns)
+			tell(w, ns);
 	}
 	over = p->over;
 	parked = !over && p->threads == p->idle;
@@ -96,12 +102,12 @@ static void finish(struct tern_pool *p)
 static void *watch_main(void *arg)
 {
 	struct tern_pool *p = arg;
-	uint64_t look_ns = p->watch.run_ns / LOOKS, limit_ns = p->watch.run_ns + tick_ns();
+	uint64_t look_ns = p->watch.run_ns / LOOKS;
 	char name[TERN__NAME_SIZE];
 
 	tern__thread_name(p, "watch", name);
 	pthread_setname_np(pthread_self(), name);
-	while (look(p, limit_ns, look_ns > LOOK_MIN ? look_ns : LOOK_MIN))
+	while (look(p, look_ns > LOOK_MIN ? look_ns : LOOK_MIN))
 		;
 	finish(p);
 	return NULL;

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The monotonic clock, in nanoseconds: what every age, gap and deadline in tern is measured by.
- * The coarse one is a tick (1 to 10 ms) late at most and costs a quarter: for what takes seconds.
- */
+/* The monotonic clock, in nanoseconds: what every age, gap and deadline in tern is measured by. */
 #ifndef TERN__CLOCK_H
 #define TERN__CLOCK_H
 
@@ -22,14 +19,6 @@ static inline uint64_t tern__now_ns(void)
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return tern__ns(&t);
-}
-
-static inline uint64_t tern__now_coarse_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
 	return tern__ns(&t);
 }
 
