@@ -95,34 +95,12 @@ static void what_a_wake_costs(void)
 	ck_assert_uint_ge(tern__wake_ns(), 5 * TERN__US);
 }
 
-/* Others want the CPUs when looks lose them, twice in a short time; once is an accident. */
-static void who_loses_the_cpu_rests(void)
-{
-	struct tern__gap g = {.limit_ns = 40 * TERN__US};
-	uint64_t now = 1000 * TERN__MS;
-
-	tern__gap_begin(&g, now);
-	ck_assert_uint_gt(g.look_ns, 0);
-	tern__gap_note_look(now, now + TERN__MS);
-	tern__gap_note_look(now + 100 * TERN__MS, now + 101 * TERN__MS);
-	tern__gap_note_look(now + 102 * TERN__MS, now + 102 * TERN__MS + TERN__GAP_LOST_NS - 1);
-	now += 103 * TERN__MS;
-	tern__gap_begin(&g, now);
-	ck_assert_uint_gt(g.look_ns, 0);
-	tern__gap_note_look(now, now + TERN__GAP_LOST_NS);
-	tern__gap_begin(&g, now + 100 * TERN__MS);
-	ck_assert_uint_eq(g.look_ns, 0);
-	tern__gap_begin(&g, now + 1000 * TERN__MS);
-	ck_assert_uint_gt(g.look_ns, 0);
-}
-
 static const struct test tests[] = {
 	{"short gaps are looked through", short_gaps_are_looked_through},
 	{"long ones are not", long_ones_are_not},
 	{"in between it is tried", in_between_it_is_tried},
 	{"no limit, no look", no_limit_no_look},
 	{"what a wake costs", what_a_wake_costs},
-	{"who loses the CPU twice rests from looking", who_loses_the_cpu_rests},
 };
 
 int main(int argc, char **argv)

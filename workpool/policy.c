@@ -276,18 +276,12 @@ bool tern__policy_search(struct tern__worker *w)
 	if (tern__load(&p->searching) || tern__xchg_seq(&p->searching, 1))
 		return false;
 	do {
-		uint64_t then = now;
-		bool breathed = tern__gap_breathe(w->gap.since_ns, now);
-
+		tern__gap_breathe(w->gap.since_ns, now);
 		for (int i = 0; i < LOOKS_A_CLOCK && !found; i++) {
 			tern__pause();
 			found = tern__queue_looks_filled(p);
 		}
-		if (!found || breathed) {
-			now = tern__now_ns();
-			tern__gap_note_look(then, now);
-		}
-	} while (!found && now < deadline);
+	} while (!found && (now = tern__now_ns()) < deadline);
 	/*
 	 * Whoever left an item to us, because we were searching, did so under the lock, and we take
 	 * the lock next, to take it or to sleep.

@@ -12,9 +12,6 @@
  * range, one looks longer now and then, several times in a row: long enough for the other to wake,
  * often enough for the other to find its own gaps short. Where gaps are long for other reasons
  * nobody looks at all.
- *
- * Looks that lose their CPU show that others want it: who looks then loses whole slices of time,
- * and one who sleeps is soon let in again. So for a while nobody in the process looks; see gap.c.
  */
 #ifndef TERN__GAP_H
 #define TERN__GAP_H
@@ -39,12 +36,6 @@
 #define TERN__GAP_WEIGHT      8		       /* the average moves by an eighth */
 #define TERN__GAP_TRIAL_EVERY 512	       /* of so many waits ... */
 #define TERN__GAP_TRIAL_RUN   16	       /* ... so many in a row are trials */
-#define TERN__GAP_LOST_NS     (500 * TERN__US) /* a look that takes so much longer lost its CPU */
-
-extern uint64_t tern__gap_rest_ns __attribute__((visibility("hidden"))); /* nobody looks before */
-
-/* [any] A look has lost its CPU to somebody else. */
-void tern__gap_lost_cpu(uint64_t now_ns);
 
 struct tern__gap {
 	uint64_t limit_ns;   /* the longest look; 0: never look; or TERN__GAP_MEASURED */
@@ -64,21 +55,12 @@ static inline uint64_t tern__gap_option(uint32_t spin_us_max)
 /*
  * Between two looks of one who has looked since since_ns: the one to bring the work may be waiting
  * for this very CPU. Not at first: most work comes within a microsecond, and a system call takes a
- * part of that. True: it let others go first, and the look is to be noted even if it has paid.
+ * part of that.
  */
-static inline bool tern__gap_breathe(uint64_t since_ns, uint64_t now_ns)
+static inline void tern__gap_breathe(uint64_t since_ns, uint64_t now_ns)
 {
-	if (now_ns <= since_ns + TERN__GAP_ALONE_NS)
-		return false;
-	sched_yield();
-	return true;
-}
-
-/* [any] A look that ended now, and a breath before it, began then. */
-static inline void tern__gap_note_look(uint64_t then_ns, uint64_t now_ns)
-{
-	if (now_ns - then_ns >= TERN__GAP_LOST_NS)
-		tern__gap_lost_cpu(now_ns);
+	if (now_ns > since_ns + TERN__GAP_ALONE_NS)
+		sched_yield();
 }
 
 static inline uint64_t tern__gap_limit(const struct tern__gap *g)
@@ -96,7 +78,7 @@ static inline void tern__gap_begin(struct tern__gap *g, uint64_t now_ns)
 		look = ++g->waits % TERN__GAP_TRIAL_EVERY < TERN__GAP_TRIAL_RUN;
 	g->since_ns = now_ns;
 	g->slept = false;
-	g->look_ns = look && now_ns >= tern__load(&tern__gap_rest_ns) ? limit_ns : 0;
+	g->look_ns = look ? limit_ns : 0;
 }
 
 /* Work is there again. *called_ns: when somebody last called one who slept, about. */

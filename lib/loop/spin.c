@@ -42,18 +42,12 @@ bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now
 		for (uint64_t i = 0; i < out / OUT_A_PAUSE && i < PAUSES_FIRST_MAX; i++)
 			tern__pause();
 	do {
-		uint64_t then = *now_ns;
-		bool breathed = tern__gap_breathe(loop->gap.since_ns, then);
-
+		tern__gap_breathe(loop->gap.since_ns, *now_ns);
 		for (uint32_t i = 0; i < LOOKS_A_CLOCK && !came; i++) {
 			tern__pause();
 			came = !tern__mpsc_seems_empty(&loop->inbox);
 		}
-		if (!came || breathed) {
-			*now_ns = tern__now_ns();
-			tern__gap_note_look(then, *now_ns);
-		}
-	} while (!came && *now_ns < deadline_ns);
+	} while (!came && (*now_ns = tern__now_ns()) < deadline_ns);
 	tern__sub_acq_rel(&looking, 1);
 	return came;
 }
