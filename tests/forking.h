@@ -18,6 +18,14 @@
 #define THREADS_IN_CHILD true
 #endif
 
+/* AddressSanitizer's allocator has locks that a thread may hold at a fork, and lets no child of
+ * such a fork allocate or free: glibc's own does. */
+#ifdef __SANITIZE_ADDRESS__
+#define MEMORY_IN_CHILD false
+#else
+#define MEMORY_IN_CHILD true
+#endif
+
 /* Where libcheck is not to be asked, as in a child: ends the process with a line if it is not so.
  */
 #define MUST(condition)                                                                            \

@@ -123,7 +123,7 @@ static void live(unsigned n, bool in_dispatch)
 {
 	struct job job;
 
-	switch (n % 5) {
+	switch (MEMORY_IN_CHILD ? n % 5 : n % 3 + 2) {
 	case 0:
 		_exit(EXIT_SUCCESS);
 	case 1:
@@ -131,7 +131,8 @@ static void live(unsigned n, bool in_dispatch)
 		break;
 	case 2:
 		MUST(!tern_loop_after_fork(loop));
-		own_work(loop);
+		if (MEMORY_IN_CHILD)
+			own_work(loop);
 		break;
 	case 3:
 		tern_work_init(&job.work, run_counts, NULL);
@@ -140,7 +141,7 @@ static void live(unsigned n, bool in_dispatch)
 	default:
 		MUST(!tern_work_cancel(&jobs[n % ITEMS].work));
 	}
-	if (!in_dispatch)
+	if (!in_dispatch && MEMORY_IN_CHILD)
 		close_as_it_is();
 	_exit(EXIT_SUCCESS);
 }
