@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* How many threads there are: bursts of items that need each other, idling, leaving, coming back.
  */
+#include <sched.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -398,11 +399,12 @@ static void the_last_to_sleep_is_the_first_called(void)
 	tern_pool_destroy(pool);
 }
 
-static struct latch stopping, go_on;
+static unsigned stopping;
+static struct latch go_on;
 
 static void stay_in_stop(void *user)
 {
-	latch_arrive(&stopping);
+	atomic_bump(&stopping);
 	latch_wait(&go_on);
 }
 
@@ -421,17 +423,18 @@ static void a_thread_in_its_stop_hook(void)
 	struct job job;
 	int fd = memfd_create("dump", MFD_CLOEXEC);
 
-	latch_init(&stopping, 1);
 	latch_init(&go_on, 1);
 	job_init(&job);
 	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
 	tern_pool_submit(pool, loop, &job.work);
 	ck_assert_int_eq(tern_loop_run(loop), 0);
-	latch_wait(&stopping);
+	/* the first thread may have been too early for the item, and another have come for it */
+	while (!atomic_get(&stopping) || atomic_get(&stopping) != stats_of(pool).threads)
+		sched_yield();
 	ck_assert_uint_eq(stats_of(pool).running, 0);
 	ck_assert_int_eq(tern_pool_dump(pool, fd), 0);
 	ck_assert_int_gt(pread(fd, text, sizeof(text) - 1, 0), 0);
-	ck_assert_ptr_nonnull(strstr(text, "tern/0 awake"));
+	ck_assert_ptr_nonnull(strstr(text, " awake"));
 	ck_assert_ptr_null(strstr(text, "runs"));
 	close(fd);
 	latch_arrive(&go_on);
