@@ -325,7 +325,7 @@ MUTANTS = [
            ("plain", "test_threads", "in its stop hook")),
     Mutant("each item has its own time", "workpool/watch.c",
            "if (w->watched.taken != w->taken) {", "if (!w->watched.taken) {",
-           ("plain", "test_watchdog", "short items")),
+           ("plain", "test_watchdog", "")),
     Mutant("the watchdog parks", "workpool/watch.c",
            "parked = !over && p->threads == p->idle;", "parked = false;",
            ("plain", "test_watchdog", "the watchdog rests")),
