@@ -140,8 +140,7 @@ void tern_work_init(struct tern_work *work, tern_work_fn *run, tern_work_fn *don
  *
  * Items of one pool and priority start in order of submission by one thread, and finish in no
  * promised order. Fatal: an item that is already submitted or was not initialised, a priority that
- * is none, done without home, pool NULL
- * without home, a pool after its last put.
+ * is none, done without home, pool NULL without home, a pool after its last put.
  */
 void tern_pool_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work);
 
@@ -196,11 +195,11 @@ void tern_work_set_lane(struct tern_work *work, struct tern_lane *lane);
 
 /*
  * [any, after submit has returned, while done has not been entered; for an item without done, while
- * run has not] Takes an item
- * back that no worker has started. True, for the one call that did it: run will not be entered, and
- * done comes with -ECANCELED at once, even when every worker is busy; an item without done is yours
- * on return. False: too late, all goes its normal way; always so for an item without done that was
- * submitted to no pool. A running item can then hear of it by tern_work_canceled().
+ * run has not] Takes an item back that no worker has started. True, for the one call that did it:
+ * run will not be entered, and done comes with -ECANCELED at once, even when every worker is busy;
+ * an item without done is yours on return. False: too late, all goes its normal way; always so for
+ * an item without done that was submitted to no pool. A running item can then hear of it by
+ * tern_work_canceled().
  */
 bool tern_work_cancel(struct tern_work *work);
 

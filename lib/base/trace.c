@@ -3,20 +3,21 @@
  * The trace: each thread has a ring of its own that it fills without a lock, and one writer, which
  * is there only while a trace is, empties them all into the file.
  *
- *	who may touch		busy	ring, head, who it is	tail, fresh	state
- *	its thread, inside	x	x					FREE to TAKEN to
- *ENDED any thread		x the writer			what lies before head	x
- *ENDED to FREE stop, nobody inside		all			all		all
+ *	who may touch			what
+ *	its thread, inside		busy, ring, head, who it is; state: FREE to TAKEN to ENDED
+ *	any thread			busy
+ *	the writer			tail, fresh, what lies before head; state: ENDED to FREE
+ *	stop, when nobody is inside	all
  *
  * Inside is a thread from where it has raised `busy` (T1) and then found that its session is still
  * the current one (T2), until it lowers `busy`. Stop ends the session (T3) and then waits until
- *each `busy` is zero (T4): who is inside is waited for, and who raises `busy` later finds the
- *session ended and touches nothing else. All four are sequentially consistent.
+ * each `busy` is zero (T4): who is inside is waited for, and who raises `busy` later finds the
+ * session ended and touches nothing else. All four are sequentially consistent.
  *
  * A thread that was held up between its look at the session and T1 may raise the `busy` of a ring
  * that is another's by now, even of the next session; it lowers it again at once, which is why
  * `busy` counts and why the rings' heads are static: there is always such a word, and a thread
- *needs no destructor that would have to outlive the library.
+ * needs no destructor that would have to outlive the library.
  */
 #include <errno.h>
 #include <fcntl.h>
