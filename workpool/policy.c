@@ -235,9 +235,10 @@ struct tern__summons tern__policy_taken(struct tern__worker *w)
 	struct tern_pool *p = w->pool;
 
 	w->taken++;
-	if (in_service(p) >= p->threads_max)
+	p->owed = p->owed && p->waiting;
+	if (!p->waiting || in_service(p) >= p->threads_max)
 		return (struct tern__summons){.start = false};
-	if (!p->waiting || p->owed || w->taken % TAKES_A_CLOCK == 0 ||
+	if (p->owed || w->taken % TAKES_A_CLOCK == 0 ||
 	    (p->idle_top && tern__policy_is_much(p, p->waiting)))
 		return tern__policy_summon(p, p->owed ? TERN__HASTE_NOW : TERN__HASTE_TAKEN);
 	return (struct tern__summons){.start = false};
