@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """run.py ROOT [NAME...]: shows that the tests catch faults: every mutant of mutants.py, or those
-whose name contains a NAME.
+whose name contains a NAME. run.py ROOT --find: only that every mutant still finds its text.
 
 Two workers, each with a copy of the tree and builds of its own, share the mutants. First the tests
 that are to catch them must pass there. Then, for each mutant, one fault is put in, the program that
@@ -172,14 +172,14 @@ def hunt(root, folder, chosen):
 
 
 def main(root, *names):
+    if names == ("--find",):
+        find(mutants.MUTANTS, pathlib.Path(root))
+        return 0
     chosen = [m for m in mutants.MUTANTS if not names or any(n in m.name for n in names)]
     if not chosen:
         sys.exit("no mutant has such a name")
     with tempfile.TemporaryDirectory(prefix="tern-mutants-") as folder:
-        try:
-            survived = hunt(pathlib.Path(root).resolve(), folder, chosen)
-        except Wrong as wrong:
-            sys.exit(str(wrong))
+        survived = hunt(pathlib.Path(root).resolve(), folder, chosen)
     for m in survived:
         say(f"survived: {m.name}")
     say(f"{len(chosen) - len(survived)} caught, {len(survived)} survived")
@@ -187,4 +187,7 @@ def main(root, *names):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except Wrong as wrong:
+        sys.exit(str(wrong))
