@@ -90,6 +90,8 @@ ROWS = [
     ("promises/check", [], "man/tern_loop.3", "return earlier than", "return before", "the page"),
     ("promises/check", [], PROMISES, "  - none: ", "  - none: so\n  - none: ", "does not say why"),
     ("promises/check", [], PROMISES, "  - none: ", "  - nothing\n  - none: ", "not a place"),
+    ("mutants/run", ["--find"], "workpool/policy.c", "tern__store_release(&p->searching, 0)",
+     "tern__store(&p->searching, 0)", "0 times, not once"),
 ]
 
 
