@@ -95,12 +95,63 @@ static void what_a_wake_costs(void)
 	ck_assert_uint_ge(tern__wake_ns(), 5 * TERN__US);
 }
 
+/* Loses its CPU and keeps it, in turn, for a second or until it is to rest; returns when. */
+static uint64_t yields(struct tern__gap *g, uint64_t now, uint64_t lost_us, uint64_t kept_us)
+{
+	for (uint64_t end = now + 1000 * TERN__MS; now < end && !tern__gap_rests(now);
+	     now += (lost_us + kept_us) * TERN__US)
+		tern__gap_yielded(g, now - lost_us * TERN__US, now);
+	return now;
+}
+
+static void who_loses_its_cpu_rests(void)
+{
+	struct tern__gap g = {.limit_ns = LIMIT}, other = {.limit_ns = LIMIT};
+	const uint64_t start = 1000 * TERN__MS;
+	uint64_t now = yields(&g, start, 2000, 2000);
+
+	/* soon, and not at the first */
+	ck_assert_uint_gt(now, start + 8 * TERN__MS);
+	ck_assert_uint_le(now, start + 20 * TERN__MS);
+	/* all of the process do, until it is over */
+	tern__gap_begin(&other, now);
+	ck_assert_uint_eq(other.look_ns, 0);
+	tern__gap_begin(&other, now + 400 * TERN__MS);
+	ck_assert_uint_eq(other.look_ns, 0);
+	tern__gap_begin(&other, now + 600 * TERN__MS);
+	ck_assert_uint_eq(other.look_ns, LIMIT);
+	/* and again, if it is still so */
+	now = yields(&other, now + 600 * TERN__MS, 2000, 2000);
+	ck_assert(tern__gap_rests(now));
+}
+
+static void not_for_a_little(void)
+{
+	struct tern__gap g = {.limit_ns = LIMIT};
+	uint64_t now = 1000 * TERN__MS;
+
+	/* short yields, however many */
+	now = yields(&g, now, 400, 100);
+	ck_assert(!tern__gap_rests(now));
+	/* long ones, a fifth of the time */
+	now = yields(&g, now, 800, 3200);
+	ck_assert(!tern__gap_rests(now));
+	/* the machine stood still, now and then */
+	for (unsigned i = 0; i < 10; i++) {
+		now += 200 * TERN__MS;
+		tern__gap_yielded(&g, now - 50 * TERN__MS, now);
+		ck_assert(!tern__gap_rests(now));
+	}
+}
+
 static const struct test tests[] = {
 	{"short gaps are looked through", short_gaps_are_looked_through},
 	{"long ones are not", long_ones_are_not},
 	{"in between it is tried", in_between_it_is_tried},
 	{"no limit, no look", no_limit_no_look},
 	{"what a wake costs", what_a_wake_costs},
+	{"who loses its CPU rests", who_loses_its_cpu_rests},
+	{"not for a little", not_for_a_little},
 };
 
 int main(int argc, char **argv)

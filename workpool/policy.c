@@ -277,7 +277,7 @@ bool tern__policy_search(struct tern__worker *w)
 	if (tern__load(&p->searching) || tern__xchg_seq(&p->searching, 1))
 		return false;
 	do {
-		tern__gap_breathe(w->gap.since_ns, now);
+		tern__gap_breathe(&w->gap, now);
 		for (int i = 0; i < LOOKS_A_CLOCK && !found; i++) {
 			tern__pause();
 			found = tern__queue_looks_filled(p);

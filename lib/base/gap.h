@@ -11,7 +11,7 @@
  * must be woken first. Such gaps are about the cost of a wake. So when the average is in that
  * range, one looks longer now and then, several times in a row: long enough for the other to wake,
  * often enough for the other to find its own gaps short. Where gaps are long for other reasons
- * nobody looks at all.
+ * nobody looks at all. Nor where others want the CPUs: see gap.c.
  */
 #ifndef TERN__GAP_H
 #define TERN__GAP_H
@@ -42,9 +42,15 @@ struct tern__gap {
 	uint64_t average_ns; /* of recent gaps */
 	uint64_t since_ns;   /* when work ran out; 0: there is work */
 	uint64_t look_ns;    /* how long to look in this gap; 0: not at all */
-	uint32_t waits;	     /* gaps whose average lay in the range of trials */
-	bool slept;	     /* in this gap */
+	uint64_t window_since_ns, window_lost_ns; /* of long yields, see gap.c */
+	uint32_t waits; /* gaps whose average lay in the range of trials */
+	bool slept;	/* in this gap */
 };
+
+/* [any] Whether nobody is to look for now. */
+bool tern__gap_rests(uint64_t now_ns);
+/* The owner of g has yielded its CPU, and has it again. */
+void tern__gap_yielded(struct tern__gap *g, uint64_t then_ns, uint64_t now_ns);
 
 /* The limit that an option spin_us_max asks for. */
 static inline uint64_t tern__gap_option(uint32_t spin_us_max)
@@ -53,14 +59,15 @@ static inline uint64_t tern__gap_option(uint32_t spin_us_max)
 }
 
 /*
- * Between two looks of one who has looked since since_ns: the one to bring the work may be waiting
- * for this very CPU. Not at first: most work comes within a microsecond, and a system call takes a
- * part of that.
+ * Between two looks, now: the one to bring the work may be waiting for this very CPU. Not at first:
+ * most work comes within a microsecond, and a system call takes a part of that.
  */
-static inline void tern__gap_breathe(uint64_t since_ns, uint64_t now_ns)
+static inline void tern__gap_breathe(struct tern__gap *g, uint64_t now_ns)
 {
-	if (now_ns > since_ns + TERN__GAP_ALONE_NS)
-		sched_yield();
+	if (now_ns <= g->since_ns + TERN__GAP_ALONE_NS)
+		return;
+	sched_yield();
+	tern__gap_yielded(g, now_ns, tern__now_ns());
 }
 
 static inline uint64_t tern__gap_limit(const struct tern__gap *g)
@@ -78,7 +85,7 @@ static inline void tern__gap_begin(struct tern__gap *g, uint64_t now_ns)
 		look = ++g->waits % TERN__GAP_TRIAL_EVERY < TERN__GAP_TRIAL_RUN;
 	g->since_ns = now_ns;
 	g->slept = false;
-	g->look_ns = look ? limit_ns : 0;
+	g->look_ns = look && !tern__gap_rests(now_ns) ? limit_ns : 0;
 }
 
 /* Work is there again. *called_ns: when somebody last called one who slept, about. */

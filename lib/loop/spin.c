@@ -42,7 +42,7 @@ bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now
 		for (uint64_t i = 0; i < out / OUT_A_PAUSE && i < PAUSES_FIRST_MAX; i++)
 			tern__pause();
 	do {
-		tern__gap_breathe(loop->gap.since_ns, *now_ns);
+		tern__gap_breathe(&loop->gap, *now_ns);
 		for (uint32_t i = 0; i < LOOKS_A_CLOCK && !came; i++) {
 			tern__pause();
 			came = !tern__mpsc_seems_empty(&loop->inbox);
