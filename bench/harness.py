@@ -129,11 +129,11 @@ class Bench:
                 answer = self.ask(system, question, **cell.params)
                 cell.runs.setdefault(system.name, []).append(per_item(answer))
 
-    def measure(self, cells, question, over=None, beside=()):
-        """Rounds over all cells, and over the systems `beside` those of every question; the cells
-        that `over` says miss a bar get more of them while there is time, and then all their rounds
-        count."""
-        for number in range(self.rounds):
+    def measure(self, cells, question, over=None, beside=(), times=1):
+        """Rounds over all cells, `times` as many as usual, and over the systems `beside` those of
+        every question; the cells that `over` says miss a bar get more of them while there is time,
+        and then all their rounds count."""
+        for number in range(self.rounds * times):
             self.round(cells, question, number, [*self.systems, *beside])
         again = [c for c in cells if over and over(c)]
         barred = [s for s in self.systems if s.name in PEERS + TERNS]
