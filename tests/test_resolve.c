@@ -2,6 +2,7 @@
 /* Lookups: what getaddrinfo says, and that a name server that does not answer stops nobody else. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <time.h>
 
 #include "harness.h"
 
@@ -148,6 +149,50 @@ static void a_silent_server_stops_nobody_else(void)
 	tern_loop_destroy(loop);
 }
 
+static bool is_3_ms_past(void *arg)
+{
+	const struct timespec *start = arg;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (now.tv_sec - start->tv_sec) * 1000000000 + now.tv_nsec - start->tv_nsec > 3000000;
+}
+
+static void what_waited_too_long_is_not_asked(void)
+{
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts), .threads_max = 1, .wait_ms_max = 1};
+	struct tern_loop *loop = loop_new();
+	struct latch arrived, go;
+	struct tern_resolve resolve;
+	struct tern_pool *pool;
+	struct timespec start;
+	struct job first;
+
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	latch_init(&arrived, 1);
+	latch_init(&go, 1);
+	job_init(&first);
+	first.work.done = NULL; /* so that it runs however late */
+	first.arrives = &arrived;
+	first.waits = &go;
+	tern_pool_submit(pool, NULL, &first.work);
+	latch_wait(&arrived);
+	prepare(&resolve, "silent.example");
+	tern_resolve(pool, loop, &resolve);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	loop_until(loop, is_3_ms_past, &start);
+	latch_arrive(&go);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_eq(dones, 1);
+	ck_assert_uint_eq(asked, 0);
+	ck_assert_int_eq(resolve.error, EAI_SYSTEM);
+	ck_assert_int_eq(resolve.system_error, ETIMEDOUT);
+	ck_assert_ptr_null(resolve.result);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+}
+
 static void nobody_to_tell(void)
 {
 	struct tern_loop *loop = loop_new();
@@ -163,6 +208,7 @@ static const struct test tests[] = {
 	{"numbers are addresses", numbers_are_addresses},
 	{"what fails says why", what_fails_says_why},
 	{"a silent server stops nobody else", a_silent_server_stops_nobody_else},
+	{"what waited too long is not asked", what_waited_too_long_is_not_asked},
 	{"fatal: nobody to tell", nobody_to_tell},
 };
 
