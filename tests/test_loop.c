@@ -457,6 +457,34 @@ static void tell(void *user, bool on)
 	told_off += !on;
 }
 
+static void count_ring(struct tern_timer *timer)
+{
+	++*(unsigned *)timer->user;
+}
+
+/* No prepare tells the event loop when to wake. */
+static void a_loop_that_never_prepares_runs_due_timers(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_timer timer;
+	unsigned rang = 0, next = 0;
+	struct note note = {.next = &next};
+
+	ck_assert_int_eq(tern_loop_dispatch(loop, 0), 0);
+	tern_timer_init(&timer, count_ring);
+	timer.user = &rang;
+	tern_timer_start(loop, &timer, 0);
+	ck_assert(!readable(loop));
+	tern_post_init(&note.post, note_in_order);
+	tern_loop_post(loop, &note.post);
+	ck_assert(readable(loop));
+	ck_assert_int_eq(tern_loop_dispatch(loop, 0), 2);
+	ck_assert_uint_eq(rang, 1);
+	ck_assert_uint_eq(next, 1);
+	ck_assert(!readable(loop));
+	tern_loop_destroy(loop);
+}
+
 /* The loop never prepares; the release wakes it with nothing to deliver. */
 static void a_release_leaves_the_descriptor_quiet(void)
 {
@@ -493,6 +521,8 @@ static const struct test tests[] = {
 	 a_nested_poll_without_prepare_hears_own_posts},
 	{"a plain epoll loop", a_plain_epoll_loop},
 	{"an epoll loop that never prepares", an_epoll_loop_that_never_prepares},
+	{"a loop that never prepares runs timers that are due when it dispatches",
+	 a_loop_that_never_prepares_runs_due_timers},
 	{"run returns at once when nothing is out", run_returns_at_once},
 	{"a hold covers a late submit", a_hold_covers_a_late_submit},
 	{"a release elsewhere leaves the descriptor quiet", a_release_leaves_the_descriptor_quiet},

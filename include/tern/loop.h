@@ -20,7 +20,9 @@ extern "C" {
 
 struct tern_loop_opts {
 	size_t size;		  /* sizeof(struct tern_loop_opts) */
-	uint32_t batch_max;	  /* completions in a row before others have a turn; 0: 256 */
+	uint32_t batch_max;	  /* completions, posts and timers that a dispatch runs at most, and
+				     a prepare as many; others wait for one of each, so for up to
+				     twice that; 0: 256 */
 	uint32_t spin_us_max;	  /* how long to look before sleeping, if it pays; 0: as long as two
 				     wakes take, measured; TERN_NONE; at most 1000 */
 	uint32_t coalesce_us_max; /* how long completions of a pool whose threads are all busy,
@@ -90,8 +92,8 @@ int tern_loop_fd(const struct tern_loop *loop);
  * [loop] Call it right before polling, and before working out your own poll timeout: it runs what
  * has come home, hands submissions over, looks a little longer where that should pay, and returns
  * for how many nanoseconds the poll may block at most: 0, do not block; -1, no limit. An event loop
- * that never calls it still works: every submit is then handed over at once, which is slower, but
- * its timers do not run.
+ * that never calls it still works: every submit is then handed over at once, which is slower, and
+ * due timers run only when it next dispatches for something else.
  */
 int64_t tern_loop_prepare(struct tern_loop *loop);
 

@@ -75,8 +75,9 @@ struct tern_pool_opts {
 	void (*thread_start)(void *user);
 	void (*thread_stop)(void *user);
 	/*
-	 * [the last of the pool's threads] After the last thread_stop: the pool uses user no more.
-	 * Comes before tern_pool_destroy returns; after a put it is the only sign.
+	 * [the last of the pool's threads; where all had left before, the thread that ends the
+	 * pool] After the last thread_stop: the pool uses user no more. Comes before
+	 * tern_pool_destroy returns; after a put it is the only sign.
 	 */
 	void (*gone)(void *user);
 	void *user;
@@ -92,8 +93,9 @@ struct tern_pool_opts {
 
 /*
  * [any] Makes a pool with threads_min threads running (with TERN_NONE: one). opts may be NULL.
- * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a spin, wait, warning or
- * stack size out of range, or an affinity that no CPU matches; -E2BIG for options from a newer
+ * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a number of threads, spin,
+ * wait, warning or stack size out of range, an affinity without its size or that no CPU matches, or
+ * a size below that of size itself; -E2BIG for options from a newer
  * library; -ENOMEM or -EAGAIN when memory or threads are not to be had. On failure *ret is
  * untouched and nothing stays behind.
  */
@@ -138,9 +140,10 @@ void tern_work_init(struct tern_work *work, tern_work_fn *run, tern_work_fn *don
  * pool NULL: run is entered on home's thread too, from its loop, then done, in order of submission;
  * what is submitted meanwhile waits for the next round.
  *
- * Items of one pool and priority start in order of submission by one thread, and finish in no
- * promised order. Fatal: an item that is already submitted or was not initialised, a priority that
- * is none, done without home, pool NULL without home, a pool after its last put.
+ * Items of one pool and priority, and of one lane or none, start in order of submission by one
+ * thread, and finish in no promised order. Fatal: an item that is already submitted or was not
+ * initialised, a priority that is none, done without home, pool NULL without home, a pool after its
+ * last put.
  */
 void tern_pool_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work);
 
