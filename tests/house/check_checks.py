@@ -44,6 +44,8 @@ ROWS = [
      "struct tern_letter: shown by 0 pages"),
     ("names", [], "compat/ivykis/iv_work.h",
      "#define IV_WORK", "#define iv_new tern_compat_iv_new\n#define IV_WORK", "iv_new: no page"),
+    ("names", [], "man/tern.7",
+     ".Xr tern_fork 7 ,\n", "", "tern_fork.7: tern(7) does not lead to it"),
     ("callers", [], "include/tern/base.h",
      "[any] Sets", "Sets", "tern_set_fatal does not say"),
     ("callers", [], "man/tern_threads.7",

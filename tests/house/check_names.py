@@ -5,7 +5,7 @@
 Functions and function types have an entry in the SYNOPSIS of exactly one page, and man/meson.build
 links each function's name to it unless the page bears it. Structures and macros are named; a
 structure with public members that are not all private is shown by exactly one page. What a drop-in
-header replaces is named under its old name.
+header replaces is named under its old name. tern(7), where to begin, leads to every other page.
 """
 
 import collections
@@ -26,6 +26,12 @@ def links(root):
         for name in re.findall(r"'(\w+)'", names):
             found[name] = page
     return found
+
+
+def led_to(root):
+    """The pages that tern(7) names under SEE ALSO."""
+    lines = pages.section(pathlib.Path(root, "man/tern.7"), "SEE ALSO")
+    return {".".join(line.split()[1:3]) for line in lines if line.startswith(".Xr ")}
 
 
 def main(root):
@@ -55,6 +61,8 @@ def main(root):
     for name in sorted(set(headers.structures(root)) - {"tern_node"}):
         if len(shown[name]) != 1:
             wrong.add(f"struct {name}: shown by {len(shown[name])} pages, not by one")
+    for page in sorted({path.name for path in pages.paths(root)} - {"tern.7"} - led_to(root)):
+        wrong.add(f"{page}: tern(7) does not lead to it")
     wrong.end(f"{len(functions)} functions and all types and macros are in the manual")
 
 
