@@ -13,7 +13,7 @@ import tempfile
 import common
 
 COPIED = ("include", "lib", "workpool", "compat", "man", "tests", "bench/questions", "README.md",
-          "CHANGELOG.md")
+          "CHANGELOG.md", "meson.build", "meson_options.txt")
 PROMISES = "tests/promises/promises.md"
 LIB = "lib/loop/post.c"
 INCLUDE = "#include "
@@ -33,6 +33,9 @@ ROWS = [
     ("examples", ["man/tern.7", "LIBRARIES"], "man/tern.7",
      "#include <stdio.h>\n", "", "printf"),
     ("readme", ["LIBRARIES"], "README.md", "/ is %s", "/ was %s", "it printed"),
+    ("needs", ["meson"], "README.md", " -Dtests=false", "", "\"check\" not found"),
+    ("needs", ["meson"], "meson.build", "required: get_option('ev'))", "required: true)",
+     "libtern-ev is built"),
     ("names", [], "include/tern/base.h",
      "struct tern_loop;\n", "#define TERN_NEW 1\nstruct tern_loop;\n", "TERN_NEW: no page"),
     ("names", [], "include/tern/base.h",

@@ -106,7 +106,7 @@ def attempt(root, target, folder, log):
     cross = cross_file(target, folder, log)
     build = folder / "build"
     options = ["-Dexamples=false", "-Dbench=false", "-Dwerror=true"]
-    options += ["--cross-file", cross] if cross else []
+    options += ["--cross-file", cross, "-Dev=auto"] if cross else []
     options += ["--wipe"] if (build / "build.ninja").exists() else []
     emulated = cross and "qemu" in cross.read_text(encoding="utf-8")
 
