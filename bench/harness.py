@@ -232,7 +232,7 @@ class Cell:
 
 @dataclass
 class Bar:
-    """A bar of the performance paper: one figure a cell, each to be at most `limit`."""
+    """A bar that a question sets: one figure a cell, each to be at most `limit`."""
 
     name: str
     limit: float
