@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../lib/base/probe.h"
 #include "pool.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -112,8 +113,10 @@ void tern__fork_detach(struct tern_pool *p, struct tern__port *port)
 		tern__pool_free(p);
 }
 
-void tern__fork_bring_back(struct tern_loop *home, struct tern_work *w, bool mine)
+void tern__fork_bring_back(const struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
+			   bool mine)
 {
+	TERN__PROBE3(done, p, w, -ECHILD);
 	if (!w->done) {
 		tern__store(&w->state, TERN__IDLE);
 		return;

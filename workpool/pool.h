@@ -438,6 +438,7 @@ void tern__fork_put(struct tern_pool *pool, struct tern_lane *lane);
 /* [any] Of such a pool: a loop lets go of a port or, where that is NULL, of retrying. */
 void tern__fork_detach(struct tern_pool *pool, struct tern__port *port);
 /* [any] An item that such a pool was given: not run. */
-void tern__fork_bring_back(struct tern_loop *home, struct tern_work *work, bool mine);
+void tern__fork_bring_back(const struct tern_pool *pool, struct tern_loop *home,
+			   struct tern_work *work, bool mine);
 
 #endif

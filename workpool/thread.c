@@ -128,6 +128,7 @@ static bool run(struct tern__worker *w, struct tern_work *work)
 	struct tern_loop *home = work->node.home;
 	tern_work_fn *fn = work->run;
 	bool has_done = work->done;
+	int status;
 
 	/* before run, while the item is certainly out: its home cannot be gone */
 	pin(w, home);
@@ -137,8 +138,10 @@ static bool run(struct tern__worker *w, struct tern_work *work)
 		tern__store_release(&work->state, TERN__IDLE);
 	if (!w->too_old && !call(w, fn, work))
 		return false;
+	status = w->too_old ? -ETIMEDOUT : 0;
 	if (has_done)
-		work->status = w->too_old ? -ETIMEDOUT : 0;
+		work->status = status;
+	TERN__PROBE3(done, w->pool, work, status);
 	leave_lane(w);
 	tern__store(&w->current, NULL);
 	if (!has_done)

@@ -190,7 +190,7 @@ void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_
 		return;
 	}
 	if (tern__pool_is_parents(p)) {
-		tern__fork_bring_back(home, w, mine);
+		tern__fork_bring_back(p, home, w, mine);
 		return;
 	}
 	if (w->done)
@@ -236,7 +236,7 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 	}
 	if (tern__pool_is_parents(p)) {
 		for (size_t i = 0; i < n; i++)
-			tern__fork_bring_back(home, work[i], mine);
+			tern__fork_bring_back(p, home, work[i], mine);
 		return;
 	}
 	tern__room_enter(p, n);

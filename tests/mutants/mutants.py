@@ -387,6 +387,33 @@ MUTANTS = [
            "tern__fork_register(forget);", "(void)forget;",
            ("plain", "test_trace", "nor does one under load")),
 
+    # probes
+    Mutant("who has run an item tells the probes", "workpool/thread.c",
+           "\tTERN__PROBE3(done, w->pool, work, status);\n", "",
+           ("plain", "test_probes", "submit that ran")),
+    Mutant("the probes hear before the item goes home", "workpool/thread.c",
+           "\tTERN__PROBE3(done, w->pool, work, status);\n\tleave_lane(w);\n"
+           "\ttern__store(&w->current, NULL);\n\tif (!has_done)\n\t\treturn true;\n"
+           "\ttern__trail_join(&w->trail, &work->node);\n\ttern__loop_bring(home, &work->node);\n",
+           "\tleave_lane(w);\n"
+           "\ttern__store(&w->current, NULL);\n\tif (!has_done)\n\t\treturn true;\n"
+           "\ttern__trail_join(&w->trail, &work->node);\n\ttern__loop_bring(home, &work->node);\n"
+           f"\t{GIVE_WAY}\tTERN__PROBE3(done, w->pool, work, status);\n",
+           ("plain", "test_probes", "submit that ran")),
+    Mutant("an item without done tells the probes when it has run", "workpool/thread.c",
+           "\tTERN__PROBE3(done, w->pool, work, status);\n",
+           "\tif (has_done)\n\t\tTERN__PROBE3(done, w->pool, work, status);\n",
+           ("plain", "test_probes", "submit without done")),
+    Mutant("the probes hear why an item did not run", "workpool/thread.c",
+           "TERN__PROBE3(done, w->pool, work, status);", "TERN__PROBE3(done, w->pool, work, 0);",
+           ("plain", "test_probes", "waited too long")),
+    Mutant("who cancels an item tells the probes", "workpool/work.c",
+           "\tif (won)\n\t\tTERN__PROBE3(done, p, w, -ECANCELED);\n", "",
+           ("plain", "test_probes", "that was cancelled")),
+    Mutant("in a child, what comes back tells the probes", "workpool/fork.c",
+           "\tTERN__PROBE3(done, p, w, -ECHILD);\n", "",
+           ("plain", "test_probes", "in a child")),
+
     # workpool: retry
     Mutant("a loop tries again and again", "workpool/retry.c",
            "needed = tern__policy_is_deserted(p);\n\t\tover", "needed = false;\n\t\tover",
