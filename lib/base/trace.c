@@ -41,6 +41,9 @@
 #define RING	4096		/* events of a thread that wait for the writer */
 #define LOOK_NS (20 * TERN__MS) /* how often the writer looks by itself */
 
+_Static_assert(RING * sizeof(struct tern__trace_event) < 295000,
+	       "tern_trace(3) tells a ring's size");
+
 enum {
 	FREE,
 	FILLING,
