@@ -285,9 +285,9 @@ static void cpus_are_as_asked(void)
 	ck_assert(CPU_EQUAL(&copied, &all)); /* its creator's own are what they were */
 }
 
-static void signals_are_the_programs(void)
+/* All but those of a fault of the thread's own, and the profiler's. */
+static void must_block(const sigset_t *blocked)
 {
-	struct found found = find(&(struct tern_pool_opts){.name = NULL});
 	sigset_t all, here;
 
 	/* what a thread can block here: not what the kernel, the C library or an emulator keeps */
@@ -299,11 +299,56 @@ static void signals_are_the_programs(void)
 			     s == SIGTRAP || s == SIGSYS || s == SIGPROF;
 
 		if (!fault && sigismember(&all, s) == 1)
-			ck_assert_msg(sigismember(&found.blocked, s) == 1, "signal %d", s);
+			ck_assert_msg(sigismember(blocked, s) == 1, "signal %d", s);
 	}
-	ck_assert(!sigismember(&found.blocked, SIGSEGV));
+	ck_assert(!sigismember(blocked, SIGSEGV));
 	pthread_sigmask(SIG_SETMASK, NULL, &here);
 	ck_assert(!sigismember(&here, SIGTERM));
+}
+
+static void signals_are_the_programs(void)
+{
+	struct found found = find(&(struct tern_pool_opts){.name = NULL});
+
+	must_block(&found.blocked);
+}
+
+/* What the watchdog's thread blocks. */
+struct watched {
+	struct latch told;
+	sigset_t blocked;
+};
+
+static void wait_until_told(struct tern_work *work)
+{
+	struct watched *watched = work->user;
+
+	latch_wait(&watched->told);
+}
+
+static void look_at_mask(void *user, tern_work_fn *run, void *item_user, uint32_t ms)
+{
+	struct watched *watched = item_user;
+
+	pthread_sigmask(SIG_SETMASK, NULL, &watched->blocked);
+	latch_arrive(&watched->told);
+}
+
+static void the_watchdog_takes_none(void)
+{
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts), .run_ms_warn = 1, .stuck = look_at_mask};
+	struct watched watched;
+	struct tern_pool *pool;
+	struct tern_work work;
+
+	latch_init(&watched.told, 1);
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	tern_work_init(&work, wait_until_told, NULL);
+	work.user = &watched;
+	tern_pool_submit(pool, NULL, &work);
+	tern_pool_destroy(pool);
+	must_block(&watched.blocked);
 }
 
 /* Statistics: exact, and cut or filled up to the caller's size. */
@@ -379,6 +424,7 @@ static const struct test tests[] = {
 	{"stacks have the size asked for", stack_sizes},
 	{"threads stay on the CPUs asked for", cpus_are_as_asked},
 	{"signals are the program's business", signals_are_the_programs},
+	{"the watchdog leaves signals to the program, too", the_watchdog_takes_none},
 	{"statistics are exact", statistics},
 	{"statistics of other versions", statistics_of_other_versions},
 };

@@ -352,6 +352,17 @@ MUTANTS = [
     Mutant("what a write left over is written", "workpool/dump.c",
            "\twhile (written < to->n && !to->error) {", "\tif (to->n) {",
            ("plain", "test_dump", "takes little at a time, and signals")),
+    Mutant("stuck is entered without the lock", "workpool/watch.c",
+           "\ttern__pool_unlock(p);\n\tif (p->watch.stuck)\n"
+           "\t\tp->watch.stuck(p->user, run, item_user, ms);\n"
+           "\telse\n\t\tsay(w, run, item_user, ms);\n\ttern__pool_lock(p);\n",
+           "\tif (p->watch.stuck)\n\t\tp->watch.stuck(p->user, run, item_user, ms);\n"
+           "\telse\n\t\tsay(w, run, item_user, ms);\n",
+           ("plain", "test_dump_from", "stuck dumps")),
+    Mutant("the watchdog blocks signals as a worker does", "workpool/watch.c",
+           "tern__thread_create(p, &p->watch.thread, watch_main, p)",
+           "(tern__pool_hold(p), -pthread_create(&p->watch.thread, NULL, watch_main, p))",
+           ("plain", "test_pool", "the watchdog leaves signals")),
 
     # lib/base: trace
     Mutant("inside is who finds the trace still on", "lib/base/trace.c",
