@@ -206,7 +206,9 @@ void pool_put(struct pool *pool);
 void pool_destroy(struct pool *pool);
 bool pool_is_over(const struct pool *pool);
 void pool_check_stats(struct pool *pool);
+void pool_dump(struct pool *pool);
 void lane_open(struct lane *lane, struct pool *pool);
+void lane_check_stats(struct lane *lane);
 void lane_put(struct lane *lane);
 bool lane_is_over(const struct lane *lane);
 

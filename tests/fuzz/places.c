@@ -3,6 +3,8 @@
 #include "model.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 static uint32_t choose(const uint32_t values[4])
 {
@@ -299,6 +301,14 @@ void pool_check_stats(struct pool *p)
 	holds(tern_pool_stats(p->pool, &s) == -EINVAL, "statistics of no size are refused");
 }
 
+void pool_dump(struct pool *p)
+{
+	int fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	holds(fd >= 0 && !tern_pool_dump(p->pool, fd), "what a pool does can be told");
+	close(fd);
+}
+
 bool lane_is_over(const struct lane *l)
 {
 	for (int i = 0; i < SLOTS; i++)
@@ -323,6 +333,20 @@ void lane_open(struct lane *l, struct pool *p)
 	opts.wait_ms_max = TERN_NONE;
 	holds(tern_lane_create(&untouched, p->pool, &opts) == -EINVAL && untouched == (void *)l,
 	      "bad options make no lane");
+}
+
+void lane_check_stats(struct lane *l)
+{
+	struct tern_lane_stats s = {.size = sizeof(s)};
+	uint32_t left = get(&l->left);
+	int e = tern_lane_stats(l->lane, &s);
+
+	holds(!e || e == -ENOTSUP, "statistics of a lane can be had");
+	if (e)
+		return;
+	holds(s.running <= l->running_max, "no more of a lane are taken than its cap");
+	holds(s.started + s.canceled >= left, "statistics count what a lane's items were");
+	holds(s.started >= s.timed_out, "what was too old was taken");
 }
 
 void lane_put(struct lane *l)

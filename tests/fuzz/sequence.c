@@ -224,6 +224,22 @@ static void lane_comes_or_goes(struct loop *l)
 	}
 }
 
+static void look_at_lane(struct loop *l)
+{
+	struct lane *lane = &model.lanes[pick(LANES)];
+
+	if (lane->lane)
+		lane_check_stats(lane);
+}
+
+static void dump(struct loop *l)
+{
+	struct pool *p = some_pool();
+
+	if (p)
+		pool_dump(p);
+}
+
 static void post(struct loop *l)
 {
 	letter_post(NULL);
@@ -283,6 +299,8 @@ static const struct {
 	{"notify_room", want_room, EITHER, 2},
 	{"timer_start", arm, OWNER, 2},
 	{"timer_stop", disarm, OWNER, 1},
+	{"lane_stats", look_at_lane, EITHER, 1},
+	{"pool_dump", dump, EITHER, 1},
 };
 
 void act(struct loop *l, uint8_t what)
