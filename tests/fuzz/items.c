@@ -123,8 +123,12 @@ static void pass_gate(struct slot *s)
 {
 	bool asked, canceled;
 
+	for (unsigned i = 0; i < s->sections; i++)
+		tern_blocking_begin();
 	if (s->gated)
 		wait_at_gate(s);
+	for (unsigned i = 0; i < s->sections; i++)
+		tern_blocking_end();
 	if (!s->done)
 		return;
 	asked = get(&s->asked);
@@ -305,6 +309,7 @@ struct slot *slot_prepare(struct loop *home, struct pool *pool, bool may_lend)
 	s->rank = (kind >> 2) % RANKS;
 	s->item->work.priority = s->rank;
 	s->gated = pool && (pool->strict || kind >> 6 == 1);
+	s->sections = pool && pool->blocking_max ? more >> 6 : 0;
 	s->lane = some_lane(pool);
 	tern_work_set_lane(&s->item->work, s->lane ? s->lane->lane : NULL);
 	if (may_lend && more % 4 == 0)

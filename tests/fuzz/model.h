@@ -46,8 +46,9 @@ struct loop {
 };
 
 struct pool {
-	struct tern_pool *pool; /* NULL: there is none */
-	uint32_t threads_max, queue_max, wait_ms_max;
+	struct tern_pool *pool;			      /* NULL: there is none */
+	uint32_t threads_max, queue_max, wait_ms_max; /* threads_max: with all that may be lent */
+	uint32_t in_service_max, blocking_max;
 	uint32_t refs; /* of the two threads */
 	bool laned;    /* has or had lanes, whose references go at their time */
 	bool strict;   /* one thread, all items gated: the order of starts is known */
@@ -60,7 +61,8 @@ struct pool {
 	uint32_t asked, submitted; /* before and after the call */
 	uint32_t left;		   /* started or cancelled */
 	uint32_t starts, running, blocked;
-	uint32_t lent; /* references that a run will give back */
+	uint32_t still; /* of those blocked: inside tern_blocking_begin */
+	uint32_t lent;	/* references that a run will give back */
 	uint32_t threads_started, threads_stopped, gone;
 };
 
@@ -96,6 +98,7 @@ struct slot {
 	struct slot *child;    /* submitted by run */
 	struct letter *letter; /* posted by run */
 	bool done, gated, borrows;
+	uint8_t sections;   /* that run is in at its gate */
 	bool at_gate;	    /* under the lock */
 	uint8_t rank, then; /* then: what done does */
 	bool cancelable;    /* the call that submitted it has certainly returned */

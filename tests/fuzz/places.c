@@ -238,6 +238,7 @@ void pool_open(struct pool *p)
 		.idle_ms_max = choose((const uint32_t[]){TERN_NONE, 0, 1, TERN_FOREVER}),
 		.spin_us_max = choose((const uint32_t[]){TERN_NONE, TERN_NONE, 0, 20}),
 		.wait_ms_max = choose((const uint32_t[]){0, 0, TERN_FOREVER, 1}),
+		.blocking_max = choose((const uint32_t[]){TERN_NONE, TERN_NONE, 2, SLOTS}),
 		.name = "fuzz",
 		.thread_start = thread_started,
 		.thread_stop = thread_stopped,
@@ -250,7 +251,9 @@ void pool_open(struct pool *p)
 			   : kind % 4 == 1 ? 0
 					   : 1 + kind % opts.threads_max;
 	opts.queue_max = queue % 8 == 0 ? TERN_NONE : queue % 2 ? 1 + queue / 2 % 8U : 0;
-	*p = (struct pool){.threads_max = opts.threads_max, .refs = 1};
+	*p = (struct pool){.in_service_max = opts.threads_max, .refs = 1};
+	p->blocking_max = opts.blocking_max == TERN_NONE ? 0 : opts.blocking_max;
+	p->threads_max = p->in_service_max + p->blocking_max;
 	p->wait_ms_max = opts.wait_ms_max == TERN_FOREVER ? 0 : opts.wait_ms_max;
 	p->queue_max = opts.queue_max == TERN_NONE ? 0
 		       : opts.queue_max		   ? opts.queue_max

@@ -77,6 +77,8 @@ static void set_at_gate(struct slot *s, bool at)
 		return;
 	s->at_gate = at;
 	add(&s->pool->blocked, at ? 1 : -1);
+	if (s->sections)
+		add(&s->pool->still, at ? 1 : -1);
 	if (s->lane)
 		add(&s->lane->blocked, at ? 1 : -1);
 }
@@ -167,8 +169,10 @@ bool is_settled(const void *arg)
 {
 	const struct pool *p = arg;
 	uint32_t left = get(&p->left), waiting = get(&p->submitted) - left;
+	/* which of them are lent is known only where all are */
+	uint32_t lent = p->blocking_max >= SLOTS ? get(&p->still) : 0;
 
-	if (!p->pool || get(&p->blocked) == p->threads_max)
+	if (!p->pool || get(&p->blocked) - lent >= p->in_service_max)
 		return true;
 	for (int i = 0; i < LANES; i++) {
 		const struct lane *l = &model.lanes[i];
