@@ -31,7 +31,7 @@ static struct tern_work *take(struct tern__worker *w)
 {
 	struct tern_pool *p = w->pool;
 	struct tern_post *waiters = NULL;
-	struct tern__summons summons;
+	struct tern__summons summons = {.start = false};
 	struct tern_work *work;
 
 	if (!tern__queue_looks_filled(p))
@@ -56,8 +56,8 @@ static struct tern_work *take(struct tern__worker *w)
 		}
 		if (p->queue_max != TERN_FOREVER)
 			waiters = tern__room_leave(p);
+		summons = tern__policy_taken(w);
 	}
-	summons = tern__policy_taken(w);
 	tern__pool_unlock(p);
 	tern__thread_summon(p, summons);
 	tern__room_tell(waiters);

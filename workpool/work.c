@@ -218,7 +218,7 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 			   struct tern_work *const work[], size_t n)
 {
 	static const char call[] = "tern_pool_submit_many";
-	bool mine = home && tern__loop_is_mine(home), all_homed = true, urgent = false;
+	bool mine = home && tern__loop_is_mine(home), urgent = false;
 	struct tern__port *port;
 	size_t homed = 0;
 
@@ -242,8 +242,7 @@ void tern_pool_submit_many(struct tern_pool *p, struct tern_loop *home,
 	tern__room_enter(p, n);
 	if (homed)
 		tern__loop_submitted(home, homed, mine);
-	all_homed = homed == n;
-	port = port_for(p, home, mine && all_homed);
+	port = port_for(p, home, mine && homed == n);
 	if (!port) {
 		queue_now(p, work, n, call);
 		return;
