@@ -443,6 +443,70 @@ static void all_else_is_fatal(void)
 	tern_pool_destroy(own_pool);
 }
 
+static struct tern_loop *loops[2];
+static unsigned order[100], ordered;
+
+static void *prepare_elsewhere(void *loop)
+{
+	while (!tern_loop_prepare(loop))
+		;
+	return NULL;
+}
+
+static void note_order(struct tern_work *work)
+{
+	order[ordered++] = *(unsigned *)work->user; /* there is one worker */
+}
+
+static void ignore_done(struct tern_work *work)
+{
+}
+
+/* Two loops that had threads of their own are one thread's now, and its items stay in order. */
+static void items_stay_in_order(void *arg)
+{
+	struct latch arrived, go;
+	struct tern_work items[COUNT(order)];
+	unsigned numbers[COUNT(order)];
+	struct job first;
+
+	MUST(!tern_pool_after_fork(own_pool));
+	for (size_t i = 0; i < COUNT(loops); i++)
+		MUST(!tern_loop_after_fork(loops[i]));
+	latch_init(&arrived, 1);
+	latch_init(&go, 1);
+	quiet_init(&first);
+	first.arrives = &arrived;
+	first.waits = &go;
+	tern_pool_submit(own_pool, loops[0], &first.work);
+	latch_wait(&arrived);
+	for (unsigned i = 0; i < COUNT(items); i++) {
+		numbers[i] = i;
+		tern_work_init(&items[i], note_order, ignore_done);
+		items[i].user = &numbers[i];
+		tern_pool_submit(own_pool, loops[i % COUNT(loops)], &items[i]);
+	}
+	latch_arrive(&go);
+	for (size_t i = 0; i < COUNT(loops); i++)
+		MUST(!tern_loop_run(loops[i]));
+	MUST(ordered == COUNT(items));
+	for (unsigned i = 0; i < COUNT(items); i++)
+		MUST(order[i] == i);
+}
+
+static void one_thread_adopts_two_loops(void)
+{
+	own_pool = pool_new(1, 1);
+	for (size_t i = 0; i < COUNT(loops); i++) {
+		loops[i] = loop_new();
+		thread_join(thread_new(prepare_elsewhere, loops[i]));
+	}
+	in_child(items_stay_in_order, NULL);
+	for (size_t i = 0; i < COUNT(loops); i++)
+		tern_loop_destroy(loops[i]);
+	tern_pool_destroy(own_pool);
+}
+
 static const struct test tests[] = {
 	{"an inherited pool that was busy", a_busy_pool_of_the_parent},
 	{"an inherited pool with items in outboxes", items_in_outboxes},
@@ -450,9 +514,10 @@ static const struct test tests[] = {
 	{"run that returns in the child ends it", run_and_return},
 	{"hooks that return in the child end it", hooks_and_return},
 	{"most use of the parent's loop is fatal", all_else_is_fatal},
+	{"one thread adopts two loops", one_thread_adopts_two_loops},
 };
 
 int main(int argc, char **argv)
 {
-	return run_tests("fork", tests, COUNT(tests), argc, argv);
+	return run_fork_tests("fork", tests, COUNT(tests), 1, argc, argv);
 }

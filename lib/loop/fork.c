@@ -74,7 +74,7 @@ int tern_loop_after_fork(struct tern_loop *l)
 		return e;
 	forget(l);
 	if (l->bound)
-		l->owner = pthread_self();
+		tern__loop_take(l);
 	tern__store(&l->made_in, tern__fork_generation());
 	tern__loop_note_alive(l);
 	return 0;

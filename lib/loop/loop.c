@@ -180,17 +180,22 @@ void tern__loop_check(struct tern_loop *l, const char *call)
 
 uint32_t tern__loops_share_threads;
 
-static void enter(struct tern_loop *l, const char *call)
+void tern__loop_take(struct tern_loop *l)
 {
 	static __thread bool has_one;
 
-	tern__loop_check(l, call);
-	if (tern__load(&l->bound))
-		return;
 	if (has_one)
 		tern__store(&tern__loops_share_threads, 1); /* read by this thread, for itself */
 	has_one = true;
 	l->owner = pthread_self();
+}
+
+static void enter(struct tern_loop *l, const char *call)
+{
+	tern__loop_check(l, call);
+	if (tern__load(&l->bound))
+		return;
+	tern__loop_take(l);
 	tern__store_release(&l->bound, 1);
 }
 

@@ -184,6 +184,9 @@ static inline void tern__loop_check_fork(const struct tern_loop *loop, const cha
 
 /* loop.c */
 
+/* [the thread that gets it] The loop is this thread's from here on. */
+void tern__loop_take(struct tern_loop *loop);
+
 /* [any] Whether this is the thread the loop is bound to. */
 static inline bool tern__loop_is_mine(const struct tern_loop *loop)
 {

@@ -454,6 +454,9 @@ MUTANTS = [
            ("plain", "test_blocking", "the surplus thread sleeps")),
 
     # the child of a fork
+    Mutant("a thread that adopts two loops keeps its items in order", "lib/loop/fork.c",
+           "\t\ttern__loop_take(l);\n", "\t\tl->owner = pthread_self();\n",
+           ("plain", "test_fork", "one thread adopts two loops")),
     Mutant("in a child no lane is made on the parent's pool", "workpool/lane.c",
            "\tif (tern__pool_is_parents(p))\n\t\treturn -ECHILD;\n", "",
            ("plain", "test_fork", "that was busy")),
