@@ -131,6 +131,7 @@ static unsigned steps;		  /* to be done at the next occasion */
 static void (*before_lock)(void), (*after_unlock)(void);
 static __thread bool slept;   /* since this worker last took the lock */
 static __thread bool submits; /* this thread, in its next step */
+static __thread bool asks;    /* this thread, whether there is room */
 
 int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
@@ -163,7 +164,7 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 	bool woke = slept;
 
 	slept = false;
-	if (woke && watched_by(mutex) && before_lock && has_step())
+	if ((woke || asks) && watched_by(mutex) && before_lock && has_step())
 		before_lock();
 	return __real_pthread_mutex_lock(mutex);
 }
@@ -419,6 +420,51 @@ static void a_lane_is_left_before_its_item_comes_home(void)
 	end_watch(pool, &first);
 }
 
+/* ---- who is refused, and another who is not ---- */
+
+static struct job waiting, wanting;
+
+static void make_room_and_take_it(void)
+{
+	if (!tern_work_cancel(&waiting.work) || tern_pool_try_submit(watched, home, &wanting.work))
+		abort();
+}
+
+/* Where it counted itself and has yet to take that back, it would take another's room. */
+static void who_is_refused_takes_no_room(void)
+{
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts), .threads_min = 1, .threads_max = 1, .queue_max = 1};
+	struct tern_pool *pool;
+	struct job first, refused;
+
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	home = loop_new();
+	latch_init(&happened, 1);
+	latch_init(&go, 1);
+	job_init(&first);
+	job_init(&waiting);
+	job_init(&wanting);
+	job_init(&refused);
+	first.arrives = &happened;
+	first.waits = &go;
+	tern_pool_submit(pool, home, &first.work);
+	latch_wait(&happened);
+	watch(pool);
+	ck_assert_int_eq(tern_pool_try_submit(pool, home, &waiting.work), 0);
+	before_lock = make_room_and_take_it;
+	atomic_bump(&steps);
+	asks = true;
+	ck_assert_int_eq(tern_pool_try_submit(pool, home, &refused.work), -EAGAIN);
+	asks = false;
+	if (has_step()) /* there is no such place */
+		make_room_and_take_it();
+	latch_arrive(&go);
+	end_watch(pool, &first);
+	ck_assert_uint_eq(waiting.dones, 1);
+	ck_assert_uint_eq(wanting.dones, 1);
+}
+
 static const struct test tests[] = {
 	{"what comes while the loop arms wakes it", what_comes_while_the_loop_arms_wakes_it},
 	{"what was written is read", what_was_written_is_read},
@@ -428,6 +474,7 @@ static const struct test tests[] = {
 	{"a cancel may find the pool at its end", a_cancel_may_find_the_pool_at_its_end},
 	{"a lane is left before its item comes home", a_lane_is_left_before_its_item_comes_home},
 	{"a call may come after the pool's end", a_call_may_come_after_the_pools_end},
+	{"who is refused takes no room", who_is_refused_takes_no_room},
 };
 
 int main(int argc, char **argv)

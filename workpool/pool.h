@@ -286,7 +286,7 @@ void tern__lane_drop(struct tern_lane *lane);
 /* room.c */
 /* [any] n items have been submitted. */
 void tern__room_enter(struct tern_pool *pool, size_t n);
-/* [lock held] One is started or cancelled. Returns whom to tell, after unlocking. */
+/* [lock held] In a pool with a bound one is started or cancelled: whom to tell, after unlocking. */
 struct tern_post *tern__room_leave(struct tern_pool *pool);
 /* [lock held] The last put: nobody needs to wait any more. Returns whom to tell. */
 struct tern_post *tern__room_close(struct tern_pool *pool);

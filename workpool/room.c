@@ -7,8 +7,8 @@
  * in pools that have a bound: else it would cost every item a line that all share.
  *
  * Whoever waits for room looks whether there is some and joins the list under the lock. Whoever
- * makes room counts down under the lock, and looks at the list. So none is overlooked. A submitter
- * that is refused has counted for a moment; it counts down under the lock too.
+ * makes room counts down under the lock, and looks at the list. So none is overlooked. Whoever is
+ * refused does not count, not even for a moment: else it could take the room of another.
  */
 #include <errno.h>
 
@@ -43,11 +43,8 @@ static struct tern_post *take_waiters(struct tern_pool *p)
 
 struct tern_post *tern__room_leave(struct tern_pool *p)
 {
-	uint32_t left;
+	uint32_t left = tern__sub_seq(&p->unstarted, 1) - 1;
 
-	if (p->queue_max == TERN_FOREVER)
-		return NULL;
-	left = tern__sub_seq(&p->unstarted, 1) - 1;
 	return left < p->queue_max ? take_waiters(p) : NULL;
 }
 
@@ -106,17 +103,18 @@ void tern_pool_notify_room(struct tern_pool *p, struct tern_loop *home, struct t
 	tern__room_tell(posts);
 }
 
-static bool is_full(struct tern_pool *p)
+/* False: there is no room, or was none a moment ago. */
+static bool enter_if_room(struct tern_pool *p)
 {
-	struct tern_post *posts;
+	uint32_t n;
 
-	if (p->queue_max == TERN_FOREVER || tern__add_seq(&p->unstarted, 1) < p->queue_max)
-		return false;
-	tern__pool_lock(p);
-	posts = tern__room_leave(p);
-	tern__pool_unlock(p);
-	tern__room_tell(posts);
-	return true;
+	if (p->queue_max == TERN_FOREVER)
+		return true;
+	n = tern__load(&p->unstarted);
+	while (n < p->queue_max)
+		if (tern__cas_weak_seq(&p->unstarted, &n, n + 1))
+			return true;
+	return false;
 }
 
 int tern_pool_try_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
@@ -127,7 +125,7 @@ int tern_pool_try_submit(struct tern_pool *p, struct tern_loop *home, struct ter
 		return -EINVAL;
 	if (p && tern__pool_is_parents(p))
 		return -ECHILD;
-	if (p && is_full(p))
+	if (p && !enter_if_room(p))
 		return -EAGAIN;
 	tern__work_submit(p, home, w, "tern_pool_try_submit");
 	return 0;

@@ -334,7 +334,8 @@ bool tern_work_cancel(struct tern_work *w)
 		tern__store_release(&w->state, w->done ? TERN__STARTED : TERN__IDLE);
 		TERN__COUNT(p, canceled);
 		TERN__COUNT_LANE(lane, canceled);
-		waiters = tern__room_leave(p);
+		if (p->queue_max != TERN_FOREVER)
+			waiters = tern__room_leave(p);
 	}
 	over = tern__pool_is_over(p);
 	tern__pool_unlock(p);

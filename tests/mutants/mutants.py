@@ -603,8 +603,15 @@ MUTANTS = [
            "if (p->closing)",
            ("plain", "test_room", "without a bound none is refused")),
     Mutant("who is refused does not count", "workpool/room.c",
-           "\tposts = tern__room_leave(p);", "\tposts = NULL;",
+           "\treturn false;\n", "\ttern__room_enter(p, 1);\n\treturn false;\n",
            ("plain", "test_room", "what waits is counted wherever it is")),
+    Mutant("who is refused does not count for a moment", "workpool/room.c",
+           "\tn = tern__load(&p->unstarted);\n"
+           "\twhile (n < p->queue_max)\n"
+           "\t\tif (tern__cas_weak_seq(&p->unstarted, &n, n + 1))\n\t\t\treturn true;\n",
+           "\tn = tern__add_seq(&p->unstarted, 1);\n\tif (n < p->queue_max)\n\t\treturn true;\n"
+           "\ttern__pool_lock(p);\n\ttern__sub_seq(&p->unstarted, 1);\n\ttern__pool_unlock(p);\n",
+           ("plain", "test_race", "who is refused takes no room")),
     Mutant("who does not ask counts", "workpool/work.c",
            "\t\ttern__room_enter(p, 1);\n", "\t\t;\n",
            ("plain", "test_room", "what waits is counted wherever it is")),
@@ -615,7 +622,7 @@ MUTANTS = [
            "waiters = tern__room_leave(p);", "waiters = NULL;",
            ("plain", "test_room", "room is told once")),
     Mutant("who is canceled makes room", "workpool/work.c",
-           "\t\twaiters = tern__room_leave(p);\n", "",
+           "\t\t\twaiters = tern__room_leave(p);\n", "\t\t\twaiters = NULL;\n",
            ("plain", "test_room", "room by cancel")),
     Mutant("nobody waits for a pool that was put", "workpool/pool.c",
            "waiters = tern__room_close(p);", "waiters = NULL;",
