@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pools that keep no thread, and a system that refuses one: what waits is not forgotten. */
+#include <poll.h>
 #include <sched.h>
 
 #include "../workpool/pool.h"
@@ -396,6 +397,96 @@ static void taken_over(void)
 	homes_that_never_submitted(true);
 }
 
+struct bound {
+	struct tern_loop *loop;
+	struct latch is_bound, refused;
+	struct job job;
+};
+
+/* Its item is cancelled and comes home, but what came home before it stays there. */
+static void *have_then_end(void *arg)
+{
+	struct bound *bound = arg;
+
+	tern_loop_dispatch(bound->loop, 0);
+	latch_arrive(&bound->is_bound);
+	latch_wait(&bound->refused);
+	if (!tern_work_cancel(&bound->job.work) || tern_loop_dispatch(bound->loop, 1) != 1)
+		abort();
+	return NULL;
+}
+
+/* A loop is asked to try, its thread ends before it hears, and another thread destroys it. */
+static void asked_at_its_end(bool others_wait)
+{
+	struct tern_loop *own = loop_new(), *other = loop_new();
+	struct tern_pool *pool = deserted(own);
+	struct bound bound = {.loop = loop_new()};
+	struct job job;
+	pthread_t thread;
+
+	latch_init(&bound.is_bound, 1);
+	latch_init(&bound.refused, 1);
+	job_init(&bound.job);
+	job_init(&job);
+	fault_disarm();
+	thread = thread_new(have_then_end, &bound);
+	fault_arm(FAULT_THREAD, 1, FOR_EVER);
+	latch_wait(&bound.is_bound);
+	tern_pool_submit(pool, bound.loop, &bound.job.work);
+	/* not bound yet: it has no way of its own into the pool, only the retry */
+	if (others_wait)
+		tern_pool_submit(pool, other, &job.work);
+	latch_arrive(&bound.refused);
+	thread_join(thread);
+	ck_assert_uint_eq(bound.job.dones, 1);
+	tern_loop_destroy(bound.loop);
+	fault_arm(FAULT_THREAD, 1, 2);
+	if (!others_wait)
+		tern_pool_submit(pool, other, &job.work);
+	ck_assert_int_eq(tern_loop_run(other), 0);
+	ck_assert_uint_eq(job.dones, 1);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(other);
+	tern_loop_destroy(own);
+}
+
+static void asked_at_its_end_for_nothing(void)
+{
+	asked_at_its_end(false);
+}
+
+static void asked_at_its_end_for_another(void)
+{
+	asked_at_its_end(true);
+}
+
+/* Nothing tells it of timers: until the descriptor is readable it waits. */
+static void a_loop_that_never_prepares(void)
+{
+	struct tern_loop *own = loop_new(), *loop = loop_new();
+	struct tern_pool *pool = deserted(own);
+	struct pollfd p = {.fd = tern_loop_fd(loop), .events = POLLIN};
+	struct job job;
+
+	fault_arm(FAULT_THREAD, 1, 3);
+	for (int round = 0; round < 2; round++) {
+		job_init(&job);
+		tern_pool_submit(pool, loop, &job.work);
+		while (!job.dones) {
+			ck_assert_int_eq(poll(&p, 1, -1), 1);
+			tern_loop_dispatch(loop, 0);
+		}
+		while (stats_of(pool).threads)
+			sched_yield();
+	}
+	ck_assert_uint_eq(fault_hits(), 3);
+	ck_assert_int_eq(poll(&p, 1, 0), 0);
+	tern_pool_destroy(pool);
+	tern_loop_destroy(loop);
+	tern_loop_destroy(own);
+}
+
 static struct latch inside, leave;
 
 static void stand_still(struct tern_work *work)
@@ -473,6 +564,9 @@ static const struct test tests[] = {
 	{"each try waits twice as long, up to a second", each_try_waits_twice_as_long},
 	{"taken over from a loop that is destroyed", taken_over},
 	{"submitted by another thread", submitted_by_another_thread},
+	{"by a loop that never prepares", a_loop_that_never_prepares},
+	{"a loop is asked at its end, for nothing", asked_at_its_end_for_nothing},
+	{"a loop is asked at its end, for another", asked_at_its_end_for_another},
 	{"the only thread stands still, its slot lent", the_only_thread_stands_still},
 };
 

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "../workpool/pool.h"
-#include "harness.h"
+#include "forking.h"
 
 static bool is_readable(struct tern_loop *loop)
 {
@@ -465,6 +465,68 @@ static void who_is_refused_takes_no_room(void)
 	ck_assert_uint_eq(wanting.dones, 1);
 }
 
+/* ---- a loop that need not try to start a thread any more, and one that has to ---- */
+
+static bool refuses; /* the system, threads */
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *),
+			  void *arg)
+{
+	return refuses ? EAGAIN : __real_pthread_create(thread, attr, fn, arg);
+}
+
+static struct tern_loop *second;
+
+static void adopt_home(void *arg)
+{
+	MUST(!tern_loop_after_fork(home));
+}
+
+/* The first has let go; a child adopts it, and the second is asked and begins. */
+static void ask_the_second(void)
+{
+	if (THREADS_IN_CHILD)
+		in_child(adopt_home, NULL);
+	tern_pool_submit(watched, second, &item);
+	tern_loop_dispatch(second, 0);
+}
+
+static void who_tries_no_more_has_let_go(void)
+{
+	struct tern_pool *pool = watch_new(TERN_NONE, TERN_NONE);
+	struct job first;
+
+	second = loop_new();
+	while (stats_of(pool).threads)
+		sched_yield();
+	refuses = true;
+	job_init(&first);
+	tern_pool_submit(pool, home, &first.work);
+	tern_loop_dispatch(home, 1);
+	ck_assert_ptr_eq(home->riders, &pool->retry.rider);
+	ck_assert(tern_work_cancel(&first.work));
+	after_unlock = ask_the_second;
+	atomic_bump(&steps);
+	submits = true;
+	tern_timer_start(home, &pool->retry.timer, 0);
+	tern_loop_dispatch(home, 0);
+	submits = false;
+	ck_assert_uint_eq(atomic_get(&steps), 0);
+	ck_assert_ptr_eq(home->riders, NULL);
+	ck_assert_ptr_eq(second->riders, &pool->retry.rider);
+	ck_assert(pool->retry.attached);
+	refuses = false;
+	ck_assert_int_eq(tern_loop_run(second), 0);
+	latch_wait(&happened);
+	end_watch(pool, &first);
+	tern_loop_destroy(second);
+}
+
 static const struct test tests[] = {
 	{"what comes while the loop arms wakes it", what_comes_while_the_loop_arms_wakes_it},
 	{"what was written is read", what_was_written_is_read},
@@ -475,6 +537,7 @@ static const struct test tests[] = {
 	{"a lane is left before its item comes home", a_lane_is_left_before_its_item_comes_home},
 	{"a call may come after the pool's end", a_call_may_come_after_the_pools_end},
 	{"who is refused takes no room", who_is_refused_takes_no_room},
+	{"who tries no more has let go", who_tries_no_more_has_let_go},
 };
 
 int main(int argc, char **argv)

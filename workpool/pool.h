@@ -106,7 +106,7 @@ struct tern__retry {
 	struct tern_timer timer;
 	struct tern__rider rider;
 	struct tern_loop *home; /* who retries; NULL: nobody; lock */
-	bool attached;		/* the rider is, or is about to be; home's thread */
+	bool attached;		/* the rider is, or is about to be; lock */
 	uint64_t delay_ns;	/* home's thread */
 };
 

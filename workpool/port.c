@@ -133,7 +133,7 @@ static const void *find_item(struct tern__rider *rider)
 	return found;
 }
 
-static void detach(struct tern__rider *rider)
+static void detach(struct tern__rider *rider, struct tern_loop *l)
 {
 	struct tern__port *port = port_of_rider(rider);
 	struct tern_pool *p = port->pool;
@@ -165,7 +165,7 @@ static void drop_dead_ports(struct tern_loop *l)
 		if (r->ops != &rider_ops || !tern__load_acquire(&port_of_rider(r)->pool->over))
 			continue;
 		tern__loop_detach(l, r);
-		detach(r);
+		detach(r, l);
 	}
 }
 

@@ -2,10 +2,11 @@
 /*
  * A pool that keeps no threads can be left with items and without a thread, when the system refuses
  * one. Then a loop tries again, by a timer of its own: after 10 ms, then twice as long each time,
- * up to a second. That keeps the loop alive, whether or not an item of its own still waits.
+ * up to a second. That keeps the loop alive, whether or not an item of its own still waits. For
+ * items without home alone nobody tries.
  *
  * One loop tries for a pool at a time. If that loop is destroyed meanwhile (its item was cancelled)
- * another takes over.
+ * another takes over. It may be asked as late as that, and then by another thread than its own.
  */
 #include "pool.h"
 
@@ -17,29 +18,45 @@ static struct tern_pool *pool_of_rider(struct tern__rider *rider)
 	return tern_container_of(rider, struct tern_pool, retry.rider);
 }
 
-/* [loop] Off the loop; the pool's memory may go with it. */
-static void finish(struct tern_pool *p, struct tern_loop *home)
+/*
+ * [loop, lock held] Off the loop, all at once: as soon as the lock is given up another loop may be
+ * asked to try. What is left to do is to drop the hold.
+ */
+static void let_go(struct tern_pool *p, struct tern_loop *home)
 {
 	tern__loop_detach(home, &p->retry.rider);
 	p->retry.attached = false;
-	tern__pool_drop(p);
+	p->retry.home = NULL;
 }
 
 static void arm(struct tern_pool *p, struct tern_loop *home, uint64_t delay_ns)
 {
 	p->retry.delay_ns = delay_ns;
+	/* who never prepares is not told when the timer is due: it polls on until then */
+	p->retry.rider.unsettled = !home->prepares;
 	home->timers_own++;
-	tern_timer_start(home, &p->retry.timer, delay_ns);
+	tern__timer_arm(home, &p->retry.timer, delay_ns);
 }
 
 static void on_post(struct tern_post *post)
 {
 	struct tern_pool *p = tern_container_of(post, struct tern_pool, retry.post);
 	struct tern_loop *home = p->retry.home;
+	bool needed;
 
-	p->retry.attached = true;
-	tern__loop_attach(home, &p->retry.rider);
-	arm(p, home, DELAY_MIN_NS);
+	tern__pool_lock(p);
+	needed = tern__policy_is_deserted(p);
+	if (needed) {
+		p->retry.attached = true;
+		tern__loop_attach(home, &p->retry.rider);
+	} else {
+		p->retry.home = NULL;
+	}
+	tern__pool_unlock(p);
+	if (needed)
+		arm(p, home, DELAY_MIN_NS);
+	else
+		tern__pool_drop(p);
 }
 
 static void on_timer(struct tern_timer *timer)
@@ -48,30 +65,24 @@ static void on_timer(struct tern_timer *timer)
 	struct tern_loop *home = p->retry.home;
 	uint64_t delay_ns = p->retry.delay_ns * 2;
 	struct tern__summons summons = {.start = false};
-	bool needed, over;
+	bool needed, over = false;
 
 	home->timers_own--;
 	tern__pool_lock(p);
 	needed = tern__policy_is_deserted(p);
-	if (needed)
+	if (needed) {
 		tern__policy_count_start(p);
-	else
-		p->retry.home = NULL;
-	tern__pool_unlock(p);
-	if (!needed) {
-		finish(p, home);
-		return;
+		tern__pool_unlock(p);
+		needed = tern__thread_start(p) != 0;
+		tern__pool_lock(p);
 	}
-	over = false;
-	needed = tern__thread_start(p) != 0;
-	tern__pool_lock(p);
 	if (needed) {
 		summons = tern__policy_start_failed(p);
 		needed = tern__policy_is_deserted(p);
 		over = tern__pool_is_over(p);
 	}
 	if (!needed)
-		p->retry.home = NULL;
+		let_go(p, home);
 	tern__pool_unlock(p);
 	if (summons.worker)
 		tern__park_wake(&summons.worker->park);
@@ -80,7 +91,7 @@ static void on_timer(struct tern_timer *timer)
 	if (needed)
 		arm(p, home, delay_ns < DELAY_MAX_NS ? delay_ns : DELAY_MAX_NS);
 	else
-		finish(p, home);
+		tern__pool_drop(p);
 }
 
 static void rider_flush(struct tern__rider *rider, enum tern__flush why)
@@ -103,10 +114,10 @@ static const void *rider_find_item(struct tern__rider *rider)
 }
 
 /* The loop goes: another one takes over. */
-static void rider_detach(struct tern__rider *rider)
+static void rider_detach(struct tern__rider *rider, struct tern_loop *home)
 {
 	struct tern_pool *p = pool_of_rider(rider);
-	struct tern_loop *home = p->retry.home, *next = NULL;
+	struct tern_loop *next = NULL;
 
 	home->timers_own--;
 	/* no root: the heap is given up, see lib/loop/fork.c */

@@ -109,7 +109,7 @@ void tern__loop_detach_all(struct tern_loop *l)
 		struct tern__rider *r = l->riders;
 
 		tern__loop_detach(l, r);
-		r->ops->detach(r);
+		r->ops->detach(r, l);
 	}
 }
 
@@ -355,7 +355,7 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_NOW);
 	if (!l->prepares && !l->ready)
 		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
-	leave(l, l->prepares && has_unsettled(l), 1);
+	leave(l, has_unsettled(l), 1);
 	return ran > INT_MAX ? INT_MAX : (int)ran;
 }
 

@@ -54,7 +54,7 @@ struct tern__rider_ops {
 	/* An item of this loop that is still out, for the fatal line; NULL: none known. */
 	const void *(*find_item)(struct tern__rider *rider);
 	/* The loop goes; the rider is off its list already. */
-	void (*detach)(struct tern__rider *rider);
+	void (*detach)(struct tern__rider *rider, struct tern_loop *loop);
 };
 
 struct tern_loop {
@@ -163,6 +163,8 @@ void tern__loop_traced(uint32_t session, const struct tern_loop *loop, uint64_t 
 
 /* timers.c */
 
+/* [loop, or who destroys it] What tern_timer_start does, for a timer that has a function. */
+void tern__timer_arm(struct tern_loop *loop, struct tern_timer *timer, uint64_t delay_ns);
 /* [loop] Runs at most max due timers; returns how many. */
 uint32_t tern__timers_run(struct tern_loop *loop, uint32_t max);
 /* [loop] Nanoseconds to the next timer: 0, one is due; -1, none is armed. */

@@ -9,15 +9,10 @@ void tern_timer_init(struct tern_timer *timer, void (*fn)(struct tern_timer *tim
 	*timer = (struct tern_timer){.fn = fn};
 }
 
-void tern_timer_start(struct tern_loop *loop, struct tern_timer *timer, uint64_t delay_ns)
+void tern__timer_arm(struct tern_loop *loop, struct tern_timer *timer, uint64_t delay_ns)
 {
 	uint64_t now = tern__now_ns();
 
-	tern__loop_check(loop, "tern_timer_start");
-	if (!timer->fn)
-		tern__fatal("tern_timer_start", "timer %p has no function", (void *)timer);
-	if (timer->loop && timer->loop != loop)
-		tern__fatal("tern_timer_start", "timer %p is armed on another loop", (void *)timer);
 	if (timer->loop)
 		tern__timers_remove(&loop->timers, timer);
 	timer->loop = loop;
@@ -25,6 +20,16 @@ void tern_timer_start(struct tern_loop *loop, struct tern_timer *timer, uint64_t
 	tern__timers_insert(&loop->timers, timer);
 	if (!loop->alive)
 		tern__loop_note_alive(loop);
+}
+
+void tern_timer_start(struct tern_loop *loop, struct tern_timer *timer, uint64_t delay_ns)
+{
+	tern__loop_check(loop, "tern_timer_start");
+	if (!timer->fn)
+		tern__fatal("tern_timer_start", "timer %p has no function", (void *)timer);
+	if (timer->loop && timer->loop != loop)
+		tern__fatal("tern_timer_start", "timer %p is armed on another loop", (void *)timer);
+	tern__timer_arm(loop, timer, delay_ns);
 }
 
 bool tern_timer_stop(struct tern_timer *timer)
