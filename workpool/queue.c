@@ -70,7 +70,8 @@ void tern__queue_append(struct tern_pool *p, struct tern_work *w, uint64_t now_n
 	struct tern_lane *lane = tern__lane_of(w);
 
 	w->since_ns = now_ns;
-	if (now_ns != p->came_ns) {
+	/* another thread may have read its clock later and come first */
+	if (now_ns > p->came_ns) {
 		p->apart_ns = now_ns - p->came_ns;
 		p->came_ns = now_ns;
 	}
