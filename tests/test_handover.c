@@ -326,6 +326,49 @@ static void leaving_threads_are_not_kept_ones(void)
 	}
 }
 
+/* Something to run in each turn: a loop that has it never sleeps. */
+struct restless {
+	struct tern_post post;
+	struct tern_loop *loop;
+	const struct job *until_done;
+};
+
+static void come_round(struct tern_post *post)
+{
+	struct restless *restless = tern_container_of(post, struct restless, post);
+
+	if (!restless->until_done->dones)
+		tern_loop_post(restless->loop, post);
+}
+
+/* The only thread is busy until the second item has run, and a loop may never come to sleep. */
+static void a_loop_that_never_sleeps_starts_threads_too(void)
+{
+	struct tern_pool *pool = pool_new(1, MAX);
+	struct restless restless = {.loop = loop_new()};
+	struct latch arrived, ran;
+	struct job first, second;
+
+	latch_init(&arrived, 1);
+	latch_init(&ran, 1);
+	job_init(&first);
+	job_init(&second);
+	first.arrives = &arrived;
+	first.waits = &ran;
+	second.arrives = &ran;
+	restless.until_done = &second;
+	tern_post_init(&restless.post, come_round);
+	tern_loop_prepare(restless.loop);
+	tern_pool_submit(pool, restless.loop, &first.work);
+	latch_wait(&arrived);
+	tern_loop_post(restless.loop, &restless.post);
+	tern_pool_submit(pool, restless.loop, &second.work);
+	ck_assert_int_eq(tern_loop_run(restless.loop), 0);
+	ck_assert_uint_eq(first.dones + second.dones, 2);
+	tern_loop_destroy(restless.loop);
+	tern_pool_destroy(pool);
+}
+
 static const struct test tests[] = {
 	{"the loop waits in place for its item", the_loop_waits_in_place},
 	{"one who sleeps is called for a tiny item", one_who_sleeps_is_called_for_a_tiny_item},
@@ -336,6 +379,8 @@ static const struct test tests[] = {
 	{"a new thread starts the next before its hook",
 	 a_new_thread_starts_the_next_before_its_hook},
 	{"leaving threads are not kept ones", leaving_threads_are_not_kept_ones},
+	{"a loop that never sleeps starts threads too",
+	 a_loop_that_never_sleeps_starts_threads_too},
 };
 
 int main(int argc, char **argv)

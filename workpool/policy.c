@@ -205,11 +205,19 @@ static uint32_t wanted(const struct tern_pool *p, enum tern__haste haste)
 	return haste == TERN__HASTE_NOW || !tern__load(&p->awake);
 }
 
+/*
+ * To start a thread takes a loop's time, so at the end of a turn it is left to those who are there,
+ * and to the loop when it sleeps. But there may be none, or what waits grow old: some loops never
+ * sleep.
+ */
+static bool cannot_be_left(const struct tern_pool *p)
+{
+	return p->threads == p->lent || is_late(p);
+}
+
 struct tern__summons tern__policy_summon(struct tern_pool *p, enum tern__haste haste)
 {
 	struct tern__summons none = {.start = false};
-	/* starting a thread is for the end of a loop's turn, unless nobody else could do it */
-	bool here = haste != TERN__HASTE_TURN || p->threads == p->lent;
 	uint32_t n;
 
 	if (!p->waiting) {
@@ -224,7 +232,7 @@ struct tern__summons tern__policy_summon(struct tern_pool *p, enum tern__haste h
 		return none;
 	if (p->idle_top)
 		return (struct tern__summons){.worker = tern__policy_claim(p)};
-	if (!here || !may_start(p))
+	if ((haste == TERN__HASTE_TURN && !cannot_be_left(p)) || !may_start(p))
 		return none;
 	tern__policy_count_start(p);
 	return (struct tern__summons){.start = true};

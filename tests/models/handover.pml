@@ -16,6 +16,7 @@
  *  - No lost wake-up: a loop that waits for ever for its items is an invalid end state.
  *  - If the items are long (each runs until as many run as there may be threads) that many do run,
  *    given a loop that turns: what it leaves to others it looks after again, while `unsettled`.
+ *    So it is with a loop that never comes to sleep: in one of its turns the items have grown old.
  *  - The same where an only thread stands still in its item until the others have begun, and lends
  *    its place (blocking.c).
  *  - A thread is counted in one way at a time: the assertion in unlock.
@@ -26,7 +27,7 @@
 #define WORKERS 2
 #define START	(WORKERS + 1) /* a summons: to start a thread; 1 .. WORKERS: to wake that worker */
 
-mtype = { TURN, TAKEN, SLEEP, NOW } /* haste */
+mtype = { TURN, LATE, TAKEN, SLEEP, NOW } /* haste; LATE: a TURN when items have grown old */
 
 /* shared without the lock */
 byte outbox;
@@ -47,6 +48,7 @@ bool idles;
 bool starting[WORKERS]; /* pthread_create has come back */
 byte failures;		/* of it, to come */
 bool turns;		/* the loop does, with long items; else it stays in a callback */
+bool restless;		/* ... and never sleeps */
 byte own, others;	/* items the loop and the other thread have yet to submit */
 bool lends;		/* items stand still until all have begun */
 byte items, begun, finished;
@@ -56,6 +58,11 @@ byte items, begun, finished;
 #define IN_SERVICE (threads - idle - lent)
 #define CROWDED	  (IN_SERVICE > threads_max)
 #define DESERTED  (waiting && threads == lent)
+#ifdef TURNS_START_NONE
+#define STARTS(haste) (haste != TURN && haste != LATE)
+#else
+#define STARTS(haste) (haste != TURN)
+#endif
 #define AT_A_TIME (items < threads_max -> items : threads_max)
 
 inline lock()
@@ -95,7 +102,7 @@ inline summon(haste)
 	atomic {
 		if
 		:: !waiting -> owed = false
-		:: waiting && haste != NOW && awake /* wanted: none */
+		:: waiting && haste != NOW && haste != LATE && awake /* wanted: none */
 		:: waiting -> /* wanted: one or two */
 			owed = waiting > 1;
 			if
@@ -103,12 +110,12 @@ inline summon(haste)
 			:: IN_SERVICE < threads_max && COMING < 2 && (COMING < 1 || waiting > 1) ->
 				if
 				:: idle -> claim()
-				:: !idle && (haste != TURN || threads == lent) ->
+				:: !idle && (STARTS(haste) || threads == lent) ->
 					threads++;
 					arriving++;
 					awake++;
 					summons = START
-				:: !idle && haste == TURN && threads != lent
+				:: !idle && !STARTS(haste) && threads != lent
 				fi
 			fi
 		fi
@@ -398,6 +405,10 @@ inline hand_over(haste)
 				IN_SERVICE >= threads_max);
 #endif
 			again = summons && summons != START;
+			if
+			:: haste == LATE -> came = COMING
+			:: else
+			fi;
 			unlock()
 		};
 		carry_out();
@@ -472,6 +483,7 @@ inline retry()
 proctype loop()
 {
 	byte summons, seen;
+	byte came; /* COMING, when a restless loop last handed over */
 	bool ok, unsettled, again, looks_awake;
 
 	do
@@ -485,9 +497,14 @@ proctype loop()
 		fi
 	:: turns && !OVER ->
 		flush_turn();
-		flush_sleeping();
 		if
-		:: unsettled /* for a millisecond */
+		:: restless && unsettled -> hand_over(LATE)
+		:: restless && !unsettled
+		:: !restless -> flush_sleeping()
+		fi;
+		if
+		:: unsettled && !restless /* for a millisecond */
+		:: unsettled && restless && COMING != came /* else all would be as it was */
 		:: own	     /* something else ends the poll */
 		:: finished > seen -> seen = finished
 		:: retrying -> retry()
@@ -504,6 +521,7 @@ init {
 		if
 		:: turns = true; own = 2; threads_min = WORKERS; idles = true
 		:: turns = true; own = 1; others = 1; threads_min = WORKERS; idles = true
+		:: turns = true; restless = true; own = 2; threads_min = 1; idles = true
 		:: own = 2; threads_max = 1; failures = 1
 		:: own = 2; threads_max = 1; idles = true
 		:: own = 1; others = 1; threads_min = WORKERS; idles = true
