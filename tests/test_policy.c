@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Inside: decisions asked one by one: who may look for work, how many a loop lets come together. */
+/*
+ * Inside: decisions asked one by one: who may look for work, who is called for it, how many a loop
+ * lets come together.
+ */
 #include "../workpool/pool.h"
 #include "harness.h"
 
@@ -146,12 +149,97 @@ static void so_many_come_together(void)
 	tern_loop_destroy(loop);
 }
 
+#define YOUNG_NS (100 * TERN__US) /* no item is late that soon */
+
+/* The only thread leaves, an item came that long ago: whether the end of a turn starts another. */
+static bool turn_starts(uint64_t ago_ns, struct tern_lane *lane, uint64_t over_ago_ns)
+{
+	uint64_t now;
+	bool starts;
+
+	do {
+		struct tern_work work;
+
+		set(2, 0, 0);
+		pool.threads = pool.leaving = 1;
+		pool.threads_max = 2;
+		tern_work_init(&work, NULL, NULL);
+		now = tern__now_ns();
+		if (lane) {
+			*lane = (struct tern_lane){.pool = &pool, .running_max = 1, .entered = 1};
+			tern_work_set_lane(&work, lane);
+		}
+		tern__queue_append(&pool, &work, now - ago_ns);
+		if (lane) {
+			ck_assert_uint_eq(pool.waiting, 0);
+			lane->over_ns = now - over_ago_ns;
+			tern__lane_leave(lane);
+		}
+		ck_assert_uint_eq(pool.waiting, 1);
+		starts = tern__policy_summon(&pool, TERN__HASTE_TURN).start;
+	} while (tern__now_ns() - now > YOUNG_NS); /* something else had the CPU */
+	return starts;
+}
+
+static void a_turn_starts_a_thread_only_for_old_items(void)
+{
+	ck_assert(!turn_starts(0, NULL, 0));
+	ck_assert(turn_starts(TERN__MS, NULL, 0));
+}
+
+/* What a lane held did not wait for a thread until it entered. */
+static void what_a_lane_held_is_not_old_by_that(void)
+{
+	struct tern_lane lane;
+
+	ck_assert(!turn_starts(1000 * TERN__MS, &lane, 0));
+	ck_assert(turn_starts(1000 * TERN__MS, &lane, TERN__MS));
+}
+
+static void a_lane_knows_when_one_was_over(void)
+{
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *threads = pool_new(1, 1);
+	uint64_t before = tern__now_ns();
+	struct tern_lane *lane;
+	struct job job;
+
+	ck_assert_int_eq(tern_lane_create(&lane, threads, NULL), 0);
+	job_init(&job);
+	tern_work_set_lane(&job.work, lane);
+	tern_pool_submit(threads, loop, &job.work);
+	ck_assert_int_eq(tern_loop_run(loop), 0);
+	ck_assert_uint_ge(lane->over_ns, before);
+	tern_lane_put(lane);
+	tern_pool_destroy(threads);
+	tern_loop_destroy(loop);
+}
+
+/* Two submitters read their clocks in one order and take the lock in the other. */
+static void a_clock_that_comes_late_tells_nothing(void)
+{
+	struct tern_work work[3];
+
+	set(2, 1, 0);
+	for (size_t i = 0; i < COUNT(work); i++)
+		tern_work_init(&work[i], NULL, NULL);
+	tern__queue_append(&pool, &work[0], 1000);
+	tern__queue_append(&pool, &work[1], 1300);
+	tern__queue_append(&pool, &work[2], 1200);
+	ck_assert_uint_eq(pool.apart_ns, 300);
+	ck_assert_uint_eq(pool.came_ns, 1300);
+}
+
 static const struct test tests[] = {
 	{"a worker looks with a CPU to spare", a_worker_looks_with_a_cpu_to_spare},
 	{"only one worker looks", only_one_worker_looks},
 	{"a loop looks with a CPU to spare", a_loop_looks_with_a_cpu_to_spare},
 	{"a loop that looks takes a CPU", a_loop_that_looks_takes_a_cpu},
 	{"so many come together", so_many_come_together},
+	{"a turn starts a thread only for old items", a_turn_starts_a_thread_only_for_old_items},
+	{"what a lane held is not old by that", what_a_lane_held_is_not_old_by_that},
+	{"a lane knows when one was over", a_lane_knows_when_one_was_over},
+	{"a clock that comes late tells nothing", a_clock_that_comes_late_tells_nothing},
 };
 
 int main(int argc, char **argv)

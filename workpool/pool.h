@@ -147,6 +147,7 @@ struct tern_lane {
 	uint32_t entered; /* of its items: in the pool's queue, or running */
 	uint32_t running_max;
 	uint64_t wait_ns; /* TERN__WAIT_POOL: as the pool says */
+	uint64_t over_ns; /* about when an item of it was last over, and the next entered */
 	uint32_t refs;
 	struct tern__lane_tally tally;
 	char name[32];
@@ -304,7 +305,10 @@ void tern__queue_unlink(struct tern_pool *pool, struct tern_work *work);
 void tern__queue_admit(struct tern_pool *pool, struct tern_lane *lane);
 /* Takes the next to start, and puts it into *current as well; NULL: none waits. */
 struct tern_work *tern__queue_pick(struct tern_pool *pool, struct tern_work **current);
-/* Since when the one that has waited longest waits; only while one does. */
+/*
+ * Since when the first of a list has been waiting for a thread, whichever has for longest; only
+ * while one waits. For items of a lane, which may have been held first, it is a guess.
+ */
 uint64_t tern__queue_oldest_ns(const struct tern_pool *pool);
 /* The first item that is(item, arg); NULL: there is none. */
 struct tern_work *tern__queue_find(const struct tern_pool *pool,

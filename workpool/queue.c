@@ -129,9 +129,16 @@ uint64_t tern__queue_oldest_ns(const struct tern_pool *p)
 {
 	uint64_t oldest = UINT64_MAX;
 
-	for (size_t i = 0; i < TERN__RANKS; i++)
-		if (p->queue.lists[i].head && p->queue.lists[i].head->since_ns < oldest)
-			oldest = p->queue.lists[i].head->since_ns;
+	for (size_t i = 0; i < TERN__RANKS; i++) {
+		const struct tern_work *w = p->queue.lists[i].head;
+		const struct tern_lane *lane = w ? tern__lane_of(w) : NULL;
+		uint64_t since_ns = w ? w->since_ns : UINT64_MAX;
+
+		if (lane && lane->over_ns > since_ns)
+			since_ns = lane->over_ns;
+		if (since_ns < oldest)
+			oldest = since_ns;
+	}
 	return oldest;
 }
 

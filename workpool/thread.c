@@ -117,6 +117,7 @@ static void leave_lane(struct tern__worker *w)
 		return;
 	tern__pool_lock(p);
 	tern__stats_lane_over(w);
+	w->lane->over_ns = w->timing.clock_ns; /* last read for one of the last few items */
 	tern__lane_leave(w->lane);
 	tern__pool_unlock(p);
 	tern__lane_drop(w->lane);
