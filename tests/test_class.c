@@ -4,7 +4,10 @@
 
 #define OF_EACH 64
 
-/* One thread, held by its first item until all others wait; they note the order of their starts. */
+/*
+ * One thread, held by its first item until all others wait; they note the order of their starts.
+ * The first has no done, so that no limit of waiting is for it.
+ */
 struct line {
 	struct tern_loop *loop;
 	struct tern_pool *pool;
@@ -42,6 +45,7 @@ static void open_line(struct line *line, const struct tern_pool_opts *opts)
 	latch_init(&line->arrived, 1);
 	latch_init(&line->go, 1);
 	job_init(&line->first);
+	line->first.work.done = NULL;
 	line->first.arrives = &line->arrived;
 	line->first.waits = &line->go;
 	tern_pool_submit(line->pool, line->loop, &line->first.work);
