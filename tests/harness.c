@@ -136,6 +136,10 @@ void latch_init(struct latch *latch, unsigned n)
 void latch_arrive(struct latch *latch)
 {
 	pthread_mutex_lock(&latch->lock);
+	if (!latch->left) { /* no assertion: check allocates, and abort is what "fatal:" expects */
+		fputs("one more has arrived at a latch than it waits for\n", stderr);
+		_exit(EXIT_FAILURE);
+	}
 	if (!--latch->left)
 		pthread_cond_broadcast(&latch->all);
 	pthread_mutex_unlock(&latch->lock);

@@ -44,7 +44,7 @@ struct latch {
 };
 
 void latch_init(struct latch *latch, unsigned n);
-void latch_arrive(struct latch *latch);
+void latch_arrive(struct latch *latch); /* ends the test if it is one too many */
 void latch_wait(struct latch *latch);
 
 pthread_t thread_new(void *(*fn)(void *), void *arg);
