@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a pool is doing, as text: every thread, lane and queue is told of, and errors are told. */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -30,6 +31,14 @@ static void has(const char *text, const char *part)
 static void has_not(const char *text, const char *part)
 {
 	ck_assert_msg(!strstr(text, part), "\"%s\" in\n%s", part, text);
+}
+
+static void has_number(const char *text, const char *before)
+{
+	const char *at = strstr(text, before);
+
+	ck_assert_msg(at && isdigit((unsigned char)at[strlen(before)]),
+		      "no number after \"%s\" in\n%s", before, text);
 }
 
 static unsigned lines_with(const char *text, const char *part)
@@ -225,12 +234,12 @@ static void lanes_and_queues(void)
 	text = dump(pool);
 	has(text, ", 1 running, 6 waiting");
 	has(text, ", lane a lane with a name that is cut \n");
-	has(text, "\nwaiting normal: 4, the first for 0.");
-	has(text, "\nwaiting high: 1, the first for 0.");
-	has(text, "\nwaiting low: 1, the first for 0.");
+	has_number(text, "\nwaiting normal: 4, the first for ");
+	has_number(text, "\nwaiting high: 1, the first for ");
+	has_number(text, "\nwaiting low: 1, the first for ");
 	has(text, "\nlane a lane with a name that is cut : 2 of 2 entered\n");
-	has(text, "\n  held normal: 1, the first for 0.");
-	has(text, "\n  held high: 1, the first for 0.");
+	has_number(text, "\n  held normal: 1, the first for ");
+	has_number(text, "\n  held high: 1, the first for ");
 	has_not(text, "held low");
 	has(text, "\nlane without a name: 0 of 1 entered\n");
 	free(text);
