@@ -60,7 +60,7 @@ static void submit_without_run(void)
 {
 	set_scene(true);
 	tern_work_init(&job.work, NULL, job_done);
-	expect_fatal("", &job.work);
+	expect_fatal("tern_pool_submit", &job.work);
 	tern_pool_submit(pool, loop, &job.work);
 }
 
