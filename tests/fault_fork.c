@@ -263,10 +263,10 @@ static void retrying(void)
 }
 
 static const struct test tests[] = {
-	{"busy, with lanes already put", busy},
-	{"put before the fork", put_before},
-	{"refused is as before", refused},
-	{"while a loop retries", retrying},
+	{"busy, with lanes already put", WITH_STATS(busy)},
+	{"put before the fork", WITH_STATS(put_before)},
+	{"refused is as before", WITH_STATS(refused)},
+	{"while a loop retries", WITH_STATS(retrying)},
 };
 
 int main(int argc, char **argv)

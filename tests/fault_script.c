@@ -285,13 +285,13 @@ static void mutex_fails(void)
 }
 
 static const struct test tests[] = {
-	{"malloc fails, each time and several times", malloc_fails},
-	{"posix_memalign fails, each time and several times", memalign_fails},
-	{"eventfd fails, each time and several times", eventfd_fails},
-	{"pthread_create fails, each time", a_thread_fails},
-	{"pthread_create fails several times", threads_fail},
-	{"thread attributes fail, each time and twice", attributes_fail},
-	{"pthread_mutex_init fails, each time and several times", mutex_fails},
+	{"malloc fails, each time and several times", WITH_STATS(malloc_fails)},
+	{"posix_memalign fails, each time and several times", WITH_STATS(memalign_fails)},
+	{"eventfd fails, each time and several times", WITH_STATS(eventfd_fails)},
+	{"pthread_create fails, each time", WITH_STATS(a_thread_fails)},
+	{"pthread_create fails several times", WITH_STATS(threads_fail)},
+	{"thread attributes fail, each time and twice", WITH_STATS(attributes_fail)},
+	{"pthread_mutex_init fails, each time and several times", WITH_STATS(mutex_fails)},
 };
 
 int main(int argc, char **argv)

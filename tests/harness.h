@@ -19,6 +19,13 @@ struct test {
 	void (*fn)(void);
 };
 
+/* A test that asks for statistics: left out, and so told, where the library keeps none. */
+#ifdef TERN_STATS
+#define WITH_STATS(fn) (fn)
+#else
+#define WITH_STATS(fn) (0 ? (fn) : NULL)
+#endif
+
 /* Runs all of them, or those whose name contains the first argument. For main to return. */
 int run_tests(const char *idea, const struct test *tests, size_t n, int argc, char **argv);
 

@@ -241,10 +241,10 @@ static void short_idling(void)
 }
 
 static const struct test tests[] = {
-	{"eight loops, one pool", ordinary},
-	{"eight loops, one thread", one_thread},
-	{"eight loops, no thread kept, none idles", no_thread_kept},
-	{"eight loops, threads come and go", short_idling},
+	{"eight loops, one pool", WITH_STATS(ordinary)},
+	{"eight loops, one thread", WITH_STATS(one_thread)},
+	{"eight loops, no thread kept, none idles", WITH_STATS(no_thread_kept)},
+	{"eight loops, threads come and go", WITH_STATS(short_idling)},
 };
 
 int main(int argc, char **argv)

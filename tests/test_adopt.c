@@ -574,17 +574,18 @@ static void a_pool_with_a_watchdog(void)
 }
 
 static const struct test tests[] = {
-	{"fork in done, from dispatch", fork_in_done_of_dispatch},
-	{"fork in done, from prepare", fork_in_done_of_prepare},
-	{"fork in a timer", fork_in_a_timer},
-	{"back to the parent's loop from done is fatal", back_to_the_parents_loop},
+	{"fork in done, from dispatch", WITH_STATS(fork_in_done_of_dispatch)},
+	{"fork in done, from prepare", WITH_STATS(fork_in_done_of_prepare)},
+	{"fork in a timer", WITH_STATS(fork_in_a_timer)},
+	{"back to the parent's loop from done is fatal", WITH_STATS(back_to_the_parents_loop)},
 	{"so is going back from a timer", back_from_a_timer},
 	{"timers and holds stay, unless another thread forked", timers_and_holds_stay},
 	{"a binding is told that nothing is out", a_binding_is_told},
 	{"the parent's epoll set is left alone", on_libev},
-	{"an idle pool and its loop go on in the child", pools_and_loops_go_on_in_a_child},
-	{"so does a pool that keeps no threads", a_pool_that_keeps_none},
-	{"so do lanes", lanes_of_the_parent},
+	{"an idle pool and its loop go on in the child",
+	 WITH_STATS(pools_and_loops_go_on_in_a_child)},
+	{"so does a pool that keeps no threads", WITH_STATS(a_pool_that_keeps_none)},
+	{"so do lanes", WITH_STATS(lanes_of_the_parent)},
 	{"so does a watchdog", a_pool_with_a_watchdog},
 };
 

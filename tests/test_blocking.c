@@ -455,24 +455,26 @@ static void a_storm(void)
 }
 
 static const struct test tests[] = {
-	{"another item runs meanwhile, beyond threads_max", another_runs_meanwhile},
+	{"another item runs meanwhile, beyond threads_max", WITH_STATS(another_runs_meanwhile)},
 	{"what a loop has batched is taken too", what_the_loop_has_batched_is_taken},
-	{"a submit sees that all stand still", a_submit_sees_that_all_stand_still},
-	{"no slot is lent with blocking_max TERN_NONE", none_are_lent},
-	{"no more than blocking_max are lent", one_is_lent},
-	{"any number with blocking_max TERN_FOREVER", any_number_is_lent},
+	{"a submit sees that all stand still", WITH_STATS(a_submit_sees_that_all_stand_still)},
+	{"no slot is lent with blocking_max TERN_NONE", WITH_STATS(none_are_lent)},
+	{"no more than blocking_max are lent", WITH_STATS(one_is_lent)},
+	{"any number with blocking_max TERN_FOREVER", WITH_STATS(any_number_is_lent)},
 	{"sections nest", nested},
 	{"the end never waits", the_end_does_not_wait},
-	{"the surplus thread sleeps after its item though others wait", the_surplus_sleeps},
-	{"the surplus thread leaves after its item though others wait", the_surplus_leaves},
+	{"the surplus thread sleeps after its item though others wait",
+	 WITH_STATS(the_surplus_sleeps)},
+	{"the surplus thread leaves after its item though others wait",
+	 WITH_STATS(the_surplus_leaves)},
 	{"the surplus thread has slept, and leaves though others wait",
-	 the_surplus_has_slept_and_leaves},
+	 WITH_STATS(the_surplus_has_slept_and_leaves)},
 	{"a put pool finishes while its thread is inside", put_meanwhile},
 	{"elsewhere than on a worker it does nothing", elsewhere_it_does_nothing},
 	{"fatal: an end without begin", an_end_without_begin},
 	{"fatal: a run that returns inside a section", a_begin_without_end},
 	{"fatal: a run without done that returns inside a section", a_begin_without_end_or_done},
-	{"never more threads than may be, in a storm of sections", a_storm},
+	{"never more threads than may be, in a storm of sections", WITH_STATS(a_storm)},
 };
 
 int main(int argc, char **argv)

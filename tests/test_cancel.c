@@ -314,7 +314,7 @@ static void races_run(void)
 
 static const struct test tests[] = {
 	{"at once while all workers are stuck", at_once_while_all_are_stuck},
-	{"in the outbox and in the queue", in_the_outbox_and_in_the_queue},
+	{"in the outbox and in the queue", WITH_STATS(in_the_outbox_and_in_the_queue)},
 	{"cancel after run still completes once", after_run_it_still_completes_once},
 	{"what was not submitted cannot be cancelled", what_was_not_submitted},
 	{"without done it is the caller's at return", without_done_it_is_ours_at_return},

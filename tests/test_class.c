@@ -264,7 +264,7 @@ static const struct test tests[] = {
 	{"what is left fills the turns", what_is_left_fills_the_turns},
 	{"a change after submit has no effect", a_change_after_submit_has_no_effect},
 	{"fatal: a priority that is none", a_priority_that_is_none},
-	{"what waited too long is not run", what_waited_too_long_is_not_run},
+	{"what waited too long is not run", WITH_STATS(what_waited_too_long_is_not_run)},
 	{"what is in time is run", what_is_in_time_is_run},
 	{"a running item hears of cancel", a_running_item_hears_of_cancel},
 };

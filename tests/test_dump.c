@@ -583,14 +583,14 @@ static void no_line_mixes_two_items(void)
 }
 
 static const struct test tests[] = {
-	{"an idle pool", nobody_runs_anything},
+	{"an idle pool", WITH_STATS(nobody_runs_anything)},
 	{"limits are told", limits},
 	{"a function that the linker knows is told by name", by_symbol},
 	{"another one by its place, as addr2line takes it", by_place},
 	{"long names are cut as the kernel's are", long_pool_names},
 	{"lanes, and what waits by priority", lanes_and_queues},
 	{"threads that stand still", lent_places},
-	{"what loops have not handed over", outboxes},
+	{"what loops have not handed over", WITH_STATS(outboxes)},
 	{"a pool that was put", put_while_it_runs},
 	{"many threads, each with its line", many_threads},
 	{"a pipe that takes little at a time, and signals", a_narrow_pipe},

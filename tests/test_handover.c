@@ -371,14 +371,16 @@ static void a_loop_that_never_sleeps_starts_threads_too(void)
 
 static const struct test tests[] = {
 	{"the loop waits in place for its item", the_loop_waits_in_place},
-	{"one who sleeps is called for a tiny item", one_who_sleeps_is_called_for_a_tiny_item},
+	{"one who sleeps is called for a tiny item",
+	 WITH_STATS(one_who_sleeps_is_called_for_a_tiny_item)},
 	{"the pool ends with an item in the outbox", the_pool_ends_with_an_item_in_the_outbox},
-	{"so many are not left with the loop", so_many_are_not_left_with_the_loop},
-	{"an urgent item is not left with the loop", an_urgent_item_is_not_left_with_the_loop},
+	{"so many are not left with the loop", WITH_STATS(so_many_are_not_left_with_the_loop)},
+	{"an urgent item is not left with the loop",
+	 WITH_STATS(an_urgent_item_is_not_left_with_the_loop)},
 	{"items that need each other after tiny ones", items_that_need_each_other_after_tiny_ones},
 	{"a new thread starts the next before its hook",
-	 a_new_thread_starts_the_next_before_its_hook},
-	{"leaving threads are not kept ones", leaving_threads_are_not_kept_ones},
+	 WITH_STATS(a_new_thread_starts_the_next_before_its_hook)},
+	{"leaving threads are not kept ones", WITH_STATS(leaving_threads_are_not_kept_ones)},
 	{"a loop that never sleeps starts threads too",
 	 a_loop_that_never_sleeps_starts_threads_too},
 };

@@ -237,8 +237,8 @@ static void a_loop_may_go_while_its_worker_is_busy_for_another(void)
 }
 
 static const struct test tests[] = {
-	{"many loops, one pool", many_loops_one_pool},
-	{"one loop, many pools", one_loop_many_pools},
+	{"many loops, one pool", WITH_STATS(many_loops_one_pool)},
+	{"one loop, many pools", WITH_STATS(one_loop_many_pools)},
 	{"many loops in one thread", many_loops_in_one_thread},
 	{"an item changes loops", an_item_changes_loops},
 	{"items of a thread with two loops start in order", order_over_two_loops},

@@ -417,7 +417,7 @@ static void statistics_of_other_versions(void)
 
 static const struct test tests[] = {
 	{"bad options are refused and leave nothing", bad_options},
-	{"good options are taken", good_options},
+	{"good options are taken", WITH_STATS(good_options)},
 	{"hooks are balanced, with destroy", hooks_with_destroy},
 	{"hooks are balanced, with put", hooks_with_put},
 	{"threads carry the pool's name and a number", names},
@@ -425,8 +425,8 @@ static const struct test tests[] = {
 	{"threads stay on the CPUs asked for", cpus_are_as_asked},
 	{"signals are the program's business", signals_are_the_programs},
 	{"the watchdog leaves signals to the program, too", the_watchdog_takes_none},
-	{"statistics are exact", statistics},
-	{"statistics of other versions", statistics_of_other_versions},
+	{"statistics are exact", WITH_STATS(statistics)},
+	{"statistics of other versions", WITH_STATS(statistics_of_other_versions)},
 };
 
 int main(int argc, char **argv)

@@ -371,7 +371,7 @@ static const struct test tests[] = {
 	{"put from another thread", put_from_another_thread},
 	{"put from the start hook", put_from_start_hook},
 	{"put from the stop hook", put_from_stop_hook},
-	{"put without a thread", put_without_a_thread},
+	{"put without a thread", WITH_STATS(put_without_a_thread)},
 	{"running items may go on submitting after the put", continuations_after_put},
 	{"and so may one that runs a loop of its own", a_worker_with_a_loop_after_put},
 	{"destroy with work pending", destroy_with_work_pending},

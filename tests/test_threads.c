@@ -443,20 +443,21 @@ static void a_thread_in_its_stop_hook(void)
 }
 
 static const struct test tests[] = {
-	{"bursts from the loop reach all threads", bursts_from_the_loop},
-	{"bursts in one call reach all threads", bursts_in_one_call},
-	{"bursts from another thread reach all threads", bursts_from_another_thread},
-	{"bursts from run and done reach all threads", bursts_from_run_and_done},
+	{"bursts from the loop reach all threads", WITH_STATS(bursts_from_the_loop)},
+	{"bursts in one call reach all threads", WITH_STATS(bursts_in_one_call)},
+	{"bursts from another thread reach all threads", WITH_STATS(bursts_from_another_thread)},
+	{"bursts from run and done reach all threads", WITH_STATS(bursts_from_run_and_done)},
 	{"bursts without done reach all threads", bursts_without_done},
 	{"a stuck item holds nobody up", a_stuck_item_holds_nobody_up},
-	{"shrinks to threads_min after a burst", shrinks_to_min},
-	{"the last to sleep is the first called", the_last_to_sleep_is_the_first_called},
-	{"none are kept, and one comes back", none_kept_and_back},
-	{"none are kept and none idles", none_kept_and_no_idling},
-	{"no idling keeps threads_min", no_idling_keeps_min},
-	{"idling for ever keeps all", forever_keeps_all},
-	{"a thread in its stop hook runs nothing", a_thread_in_its_stop_hook},
-	{"items without home always find a thread", without_home_one_thread_stays},
+	{"shrinks to threads_min after a burst", WITH_STATS(shrinks_to_min)},
+	{"the last to sleep is the first called",
+	 WITH_STATS(the_last_to_sleep_is_the_first_called)},
+	{"none are kept, and one comes back", WITH_STATS(none_kept_and_back)},
+	{"none are kept and none idles", WITH_STATS(none_kept_and_no_idling)},
+	{"no idling keeps threads_min", WITH_STATS(no_idling_keeps_min)},
+	{"idling for ever keeps all", WITH_STATS(forever_keeps_all)},
+	{"a thread in its stop hook runs nothing", WITH_STATS(a_thread_in_its_stop_hook)},
+	{"items without home always find a thread", WITH_STATS(without_home_one_thread_stays)},
 };
 
 int main(int argc, char **argv)

@@ -228,8 +228,11 @@ def check_aborts(server, root, sparse):
 
     wait_for("aborted requests leave something behind", settled)
     wait_for("descriptors are left open", lambda: server.descriptors() <= descriptors)
+    text = "200 aborted requests left nothing behind"
+    if before["digests"] is None:
+        return text + "; the library keeps no statistics"
     canceled = server.stats()["digests"]["canceled"] - before["digests"]["canceled"]
-    return f"200 aborted requests left nothing behind; {canceled} digests never had to start"
+    return f"{text}; {canceled} digests never had to start"
 
 
 WRK_SCRIPT = """

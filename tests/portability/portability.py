@@ -24,10 +24,12 @@ class Target(typing.NamedTuple):
     cpu: str = ""  # for other targets than this machine's own
     runs: tuple = ((),)  # by what its programs are started: the first of these that works
     kernel: bool = False  # its C library comes without the kernel's headers
+    options: tuple = ()  # of the project
 
 
 TARGETS = [
     Target("gcc", "gcc"),
+    Target("no-stats", "gcc", options=("-Dstats=false",)),
     Target("clang", "clang"),
     Target("musl", "musl-gcc", platform.machine(), kernel=True),
     Target("i386", "i686-linux-gnu-gcc", "x86",
@@ -105,7 +107,7 @@ def attempt(root, target, folder, log):
         raise NotToBeHad(f"{target.compiler} is not installed")
     cross = cross_file(target, folder, log)
     build = folder / "build"
-    options = ["-Dexamples=false", "-Dbench=false", "-Dwerror=true"]
+    options = ["-Dexamples=false", "-Dbench=false", "-Dwerror=true", *target.options]
     options += ["--cross-file", cross, "-Dev=auto"] if cross else []
     options += ["--wipe"] if (build / "build.ninja").exists() else []
     emulated = cross and "qemu" in cross.read_text(encoding="utf-8")

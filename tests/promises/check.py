@@ -19,7 +19,7 @@ import re
 import sys
 
 TABLE = "tests/promises/promises.md"
-ENTRY = re.compile(r'\{\s*((?:"(?:[^"\\]|\\.)*"\s*)+),\s*\w+\s*\}')
+ENTRY = re.compile(r'\{\s*((?:"(?:[^"\\]|\\.)*"\s*)+),\s*(?:WITH_STATS\()?\w+\)?\s*\}')
 NONE_WORDS = 4  # a reason is a sentence
 
 
