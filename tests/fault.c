@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-/* The linker sends calls of f to __wrap_f, and __real_f is f. */
-#define WRAPPED(type, f, ...)                                                                      \
-	type __real_##f(__VA_ARGS__);                                                              \
-	type __wrap_##f(__VA_ARGS__)
+#include "wrapped.h"
 
 WRAPPED(void *, malloc, size_t size);
 WRAPPED(void *, calloc, size_t n, size_t size);

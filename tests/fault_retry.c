@@ -16,11 +16,6 @@ static void on_gone(void *user)
 	atomic_bump(&gone);
 }
 
-static bool is_deserted(void *pool)
-{
-	return !stats_of(pool).threads;
-}
-
 /* A pool without a thread, and none to be had; loop has a way into it. */
 static struct tern_pool *deserted(struct tern_loop *loop)
 {
@@ -46,11 +41,6 @@ static struct tern_pool *deserted(struct tern_loop *loop)
 static bool has_failed_twice(void *arg)
 {
 	return fault_hits() >= 2;
-}
-
-static bool is_gone(void *arg)
-{
-	return atomic_get(&gone);
 }
 
 static void completes_when_a_thread_can_be_had(void)
@@ -243,7 +233,7 @@ static void put_meanwhile(void)
 	fault_disarm();
 	ck_assert_int_eq(tern_loop_run(loop), 0);
 	ck_assert_uint_eq(job.dones, 1);
-	loop_until(loop, is_gone, NULL);
+	loop_until(loop, is_gone, &gone);
 	tern_loop_destroy(loop);
 }
 

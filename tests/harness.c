@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_THREAD__)
@@ -137,6 +138,44 @@ void loop_until(struct tern_loop *loop, bool (*is)(void *arg), void *arg)
 			return;
 		poll(&p, 1, ns ? 1 : 0);
 	}
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+bool is_past(void *ns)
+{
+	return now_ns() > *(const uint64_t *)ns;
+}
+
+bool is_readable(const struct tern_loop *loop, int timeout_ms)
+{
+	struct pollfd p = {.fd = tern_loop_fd(loop), .events = POLLIN};
+
+	return poll(&p, 1, timeout_ms) == 1;
+}
+
+bool is_gone(void *gone)
+{
+	return atomic_get(gone);
+}
+
+bool is_deserted(void *pool)
+{
+	return !stats_of(pool).threads;
+}
+
+void run_nothing(struct tern_work *work)
+{
+}
+
+void ignore_done(struct tern_work *work)
+{
 }
 
 void latch_init(struct latch *latch, unsigned n)

@@ -54,6 +54,21 @@ void latch_init(struct latch *latch, unsigned n);
 void latch_arrive(struct latch *latch); /* ends the test if it is one too many */
 void latch_wait(struct latch *latch);
 
+/* CLOCK_MONOTONIC's time, and whether it is past *ns: for loop_until. */
+uint64_t now_ns(void);
+bool is_past(void *ns);
+
+/* Whether the loop's descriptor is, at once or within so long; -1: however long. */
+bool is_readable(const struct tern_loop *loop, int timeout_ms);
+
+/* Whether the counter at gone is more than 0, and whether a pool has no thread. */
+bool is_gone(void *gone);
+bool is_deserted(void *pool);
+
+/* A run and a done. */
+void run_nothing(struct tern_work *work);
+void ignore_done(struct tern_work *work);
+
 pthread_t thread_new(void *(*fn)(void *), void *arg);
 void thread_join(pthread_t thread);
 

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* No heap allocation per operation: once warm, items, posts and timers allocate nothing. */
 #include "harness.h"
+#include "wrapped.h"
 
 /* The linker sends the library's calls here. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-int __real_posix_memalign(void **ret, size_t alignment, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-int __wrap_posix_memalign(void **ret, size_t alignment, size_t size);
+WRAPPED(void *, malloc, size_t size);
+WRAPPED(void *, calloc, size_t n, size_t size);
+WRAPPED(int, posix_memalign, void **ret, size_t alignment, size_t size);
 
 static unsigned allocations;
 
@@ -46,10 +44,6 @@ static void ignore_post(struct tern_post *post)
 }
 
 static void ignore_timer(struct tern_timer *timer)
-{
-}
-
-static void run_nothing(struct tern_work *work)
 {
 }
 

@@ -10,6 +10,7 @@
 
 #include "../workpool/pool.h"
 #include "harness.h"
+#include "wrapped.h"
 
 #define THREADS 4
 #define ITEMS	200
@@ -17,10 +18,6 @@
 
 static __thread unsigned held;	  /* locks of pools, by this thread */
 static __thread unsigned started; /* threads, by this thread */
-
-#define WRAPPED(type, f, ...)                                                                      \
-	type __real_##f(__VA_ARGS__);                                                              \
-	type __wrap_##f(__VA_ARGS__)
 
 WRAPPED(int, pthread_mutex_lock, pthread_mutex_t *mutex);
 WRAPPED(int, pthread_mutex_unlock, pthread_mutex_t *mutex);

@@ -186,10 +186,6 @@ static void cancel_target(struct tern_work *work)
 	victim->won = tern_work_cancel(&victim->target->work);
 }
 
-static void ignore_done(struct tern_work *work)
-{
-}
-
 static void from_run(void)
 {
 	struct scene s;

@@ -50,17 +50,26 @@ static unsigned lines_with(const char *text, const char *part)
 	return n;
 }
 
+/* Items that say that they run, and then wait. */
+static struct latch arrived, go;
+
 struct gated {
 	struct tern_work work;
-	struct latch *arrived, *go;
+	struct latch *arrived;
 };
+
+static void gate_init(unsigned n)
+{
+	latch_init(&arrived, n);
+	latch_init(&go, 1);
+}
 
 static void pass(struct tern_work *work)
 {
 	struct gated *gated = tern_container_of(work, struct gated, work);
 
 	latch_arrive(gated->arrived);
-	latch_wait(gated->go);
+	latch_wait(&go);
 }
 
 /* Known to the dynamic linker, since the program exports its functions. */
@@ -75,17 +84,11 @@ static void waits_privately(struct tern_work *work)
 	pass(work);
 }
 
-static void nothing_done(struct tern_work *work)
+static void gated_init(struct gated *gated, tern_work_fn *run)
 {
-}
-
-static void gated_init(struct gated *gated, tern_work_fn *run, struct latch *arrived,
-		       struct latch *go)
-{
-	tern_work_init(&gated->work, run, nothing_done);
+	tern_work_init(&gated->work, run, ignore_done);
 	gated->work.user = gated;
-	gated->arrived = arrived;
-	gated->go = go;
+	gated->arrived = &arrived;
 }
 
 static struct tern_pool *named(const char *name, uint32_t min, uint32_t max)
@@ -147,13 +150,11 @@ static char *dump_while_it_runs(tern_work_fn *run, const char *name)
 {
 	struct tern_loop *loop = loop_new();
 	struct tern_pool *pool = named(name, 1, 1);
-	struct latch arrived, go;
 	struct gated gated;
 	char user[64], *text;
 
-	latch_init(&arrived, 1);
-	latch_init(&go, 1);
-	gated_init(&gated, run, &arrived, &go);
+	gate_init(1);
+	gated_init(&gated, run);
 	tern_pool_submit(pool, loop, &gated.work);
 	tern_loop_flush(loop);
 	latch_wait(&arrived);
@@ -213,17 +214,17 @@ static void lanes_and_queues(void)
 	struct tern_loop *loop = loop_new();
 	struct tern_pool *pool = named("lanes", 1, 1);
 	struct tern_lane *lane, *bare;
-	struct latch arrived, go, all;
+	struct latch all;
 	struct gated items[9];
 	char *text;
 
 	ck_assert_int_eq(tern_lane_create(&lane, pool, &opts), 0);
 	ck_assert_int_eq(tern_lane_create(&bare, pool, NULL), 0);
-	latch_init(&arrived, 1);
-	latch_init(&go, 1);
+	gate_init(1);
 	latch_init(&all, COUNT(items));
 	for (size_t i = 0; i < COUNT(items); i++) {
-		gated_init(&items[i], waits_privately, i ? &all : &arrived, &go);
+		gated_init(&items[i], waits_privately);
+		items[i].arrived = i ? &all : &arrived;
 		tern_work_set_lane(&items[i].work, i < 4 ? lane : NULL);
 		items[i].work.priority = i == 3 || i == 4 ? TERN_HIGH : i == 5 ? TERN_LOW : 0;
 		tern_pool_submit(pool, loop, &items[i].work);
@@ -267,14 +268,12 @@ static void lent_places(void)
 {
 	struct tern_loop *loop = loop_new();
 	struct tern_pool *pool = named("lent", 1, 1);
-	struct latch arrived, go;
 	struct gated items[2];
 	char *text;
 
-	latch_init(&arrived, 2);
-	latch_init(&go, 1);
+	gate_init(2);
 	for (int i = 0; i < 2; i++) {
-		gated_init(&items[i], i ? waits_privately : pass_standing_still, &arrived, &go);
+		gated_init(&items[i], i ? waits_privately : pass_standing_still);
 		tern_pool_submit(pool, loop, &items[i].work);
 	}
 	tern_loop_flush(loop);
@@ -294,14 +293,12 @@ static void outboxes(void)
 {
 	struct tern_loop *loop = loop_new();
 	struct tern_pool *pool = named("box", 1, 1);
-	struct latch arrived, go;
 	struct gated items[2];
 	char *text;
 
-	latch_init(&arrived, 2);
-	latch_init(&go, 1);
-	gated_init(&items[0], waits_privately, &arrived, &go);
-	gated_init(&items[1], waits_privately, &arrived, &go);
+	gate_init(2);
+	gated_init(&items[0], waits_privately);
+	gated_init(&items[1], waits_privately);
 	tern_loop_prepare(loop);
 	tern_pool_submit(pool, loop, &items[0].work);
 	while (stats_of(pool).started < 1)
@@ -323,13 +320,11 @@ static void put_while_it_runs(void)
 {
 	struct tern_loop *loop = loop_new();
 	struct tern_pool *pool = named("end", 1, 1);
-	struct latch arrived, go;
 	struct gated gated;
 	char *text;
 
-	latch_init(&arrived, 1);
-	latch_init(&go, 1);
-	gated_init(&gated, waits_privately, &arrived, &go);
+	gate_init(1);
+	gated_init(&gated, waits_privately);
 	tern_pool_submit(pool, loop, &gated.work);
 	tern_loop_flush(loop);
 	latch_wait(&arrived);
@@ -350,7 +345,6 @@ enum {
 struct many {
 	struct tern_loop *loop;
 	struct tern_pool *pool;
-	struct latch arrived, go;
 	struct gated items[MANY];
 };
 
@@ -360,20 +354,19 @@ static struct many *many_new(void)
 
 	many->loop = loop_new();
 	many->pool = named("many", 1, MANY);
-	latch_init(&many->arrived, MANY);
-	latch_init(&many->go, 1);
+	gate_init(MANY);
 	for (unsigned i = 0; i < MANY; i++) {
-		gated_init(&many->items[i], test_dump_waits_at_a_gate, &many->arrived, &many->go);
+		gated_init(&many->items[i], test_dump_waits_at_a_gate);
 		tern_pool_submit(many->pool, many->loop, &many->items[i].work);
 		tern_loop_flush(many->loop);
 	}
-	latch_wait(&many->arrived);
+	latch_wait(&arrived);
 	return many;
 }
 
 static void many_free(struct many *many)
 {
-	latch_arrive(&many->go);
+	latch_arrive(&go);
 	ck_assert_int_eq(tern_loop_run(many->loop), 0);
 	tern_pool_destroy(many->pool);
 	tern_loop_destroy(many->loop);
@@ -470,24 +463,22 @@ static void bad_descriptors(void)
 /* The memory of an item without done is given back first thing. */
 static void run_after_free(struct tern_work *work)
 {
-	struct gated *gated = tern_container_of(work, struct gated, work), copy = *gated;
+	struct gated *gated = tern_container_of(work, struct gated, work);
 
 	memset(gated, 0xff, sizeof(*gated));
 	free(gated);
-	latch_arrive(copy.arrived);
-	latch_wait(copy.go);
+	latch_arrive(&arrived);
+	latch_wait(&go);
 }
 
 static void freed_while_it_runs(void)
 {
 	struct tern_pool *pool = pool_new(1, 1);
 	struct gated *gated = calloc(1, sizeof(*gated));
-	struct latch arrived, go;
 	char user[32], *text;
 
-	latch_init(&arrived, 1);
-	latch_init(&go, 1);
-	gated_init(gated, run_after_free, &arrived, &go);
+	gate_init(1);
+	gated_init(gated, run_after_free);
 	gated->work.done = NULL;
 	snprintf(user, sizeof(user), "user %p\n", (void *)gated);
 	tern_pool_submit(pool, NULL, &gated->work);

@@ -41,10 +41,6 @@ struct chain {
 	unsigned left, *done;
 };
 
-static void run_nothing(struct tern_work *work)
-{
-}
-
 static void next_in_chain(struct tern_work *work)
 {
 	struct chain *chain = tern_container_of(work, struct chain, work);
@@ -453,10 +449,6 @@ static void arrive_done(struct tern_work *work)
 static void wait_in_run(struct tern_work *work)
 {
 	latch_wait(work->user);
-}
-
-static void ignore_done(struct tern_work *work)
-{
 }
 
 /* All threads get stuck behind the first item, of which the loop need not be told at once. */

@@ -9,14 +9,6 @@ static void arrive(struct tern_work *work)
 	latch_arrive(work->user);
 }
 
-static void run_nothing(struct tern_work *work)
-{
-}
-
-static void ignore_done(struct tern_work *work)
-{
-}
-
 /* The loop's thread waits in place for its item to run: nobody but a worker can look again. */
 static void the_loop_waits_in_place(void)
 {
@@ -227,11 +219,6 @@ static void stop_and_wait(void *user)
 		return;
 	atomic_bump(&hooked->stopped);
 	latch_wait(&hooked->met);
-}
-
-static bool is_deserted(void *pool)
-{
-	return !stats_of(pool).threads;
 }
 
 /* A new thread sends for the next one before its own hook, which may take long. */

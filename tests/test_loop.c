@@ -33,13 +33,6 @@ static void note_in_order(struct tern_post *post)
 	}
 }
 
-static bool readable(struct tern_loop *loop)
-{
-	struct pollfd p = {.fd = tern_loop_fd(loop), .events = POLLIN};
-
-	return poll(&p, 1, 0) == 1;
-}
-
 static void posts_come_in_order(void)
 {
 	struct tern_loop *loop = loop_new();
@@ -54,11 +47,11 @@ static void posts_come_in_order(void)
 			tern_loop_dispatch(loop, 10);
 	}
 	while (next < POSTS) {
-		ck_assert(readable(loop));
+		ck_assert(is_readable(loop, 0));
 		ck_assert_int_ge(tern_loop_dispatch(loop, 0), 1);
 	}
 	tern_loop_prepare(loop);
-	ck_assert(!readable(loop));
+	ck_assert(!is_readable(loop, 0));
 	tern_loop_destroy(loop);
 	free(notes);
 }
@@ -178,13 +171,13 @@ static void batches_are_bounded(void)
 	ck_assert_uint_eq(next, 10);
 	ck_assert_int_eq(tern_loop_prepare(loop), 0);
 	ck_assert_uint_le(next, 17);
-	ck_assert(readable(loop));
+	ck_assert(is_readable(loop, 0));
 	ck_assert_int_eq(tern_loop_dispatch(loop, 1), 1);
-	ck_assert(readable(loop));
+	ck_assert(is_readable(loop, 0));
 	while (next < COUNT(notes))
 		ck_assert_int_ge(tern_loop_dispatch(loop, 1000), 1);
 	ck_assert_int_eq(tern_loop_prepare(loop), -1);
-	ck_assert(!readable(loop));
+	ck_assert(!is_readable(loop, 0));
 	tern_loop_destroy(loop);
 }
 
@@ -217,7 +210,7 @@ static void what_a_full_batch_adds_is_heard(void)
 	tern_timer_start(loop, &ticker.timer, 0);
 	ck_assert_int_eq(tern_loop_prepare(loop), 0);
 	ck_assert_uint_eq(next, 0);
-	ck_assert(readable(loop));
+	ck_assert(is_readable(loop, 0));
 	ck_assert_int_eq(tern_loop_prepare(loop), 0);
 	ck_assert_uint_eq(next, 1);
 	tern_loop_destroy(loop);
@@ -229,7 +222,7 @@ static void nest(struct tern_post *post)
 	unsigned before = *note->next;
 
 	/* what is left over of the outer batch is not on its stack */
-	ck_assert(readable(note->loop));
+	ck_assert(is_readable(note->loop, 0));
 	while (*note->next == before)
 		tern_loop_dispatch(note->loop, 1);
 }
@@ -287,10 +280,6 @@ struct chain {
 	struct tern_work work;
 	unsigned left;
 };
-
-static void run_nothing(struct tern_work *work)
-{
-}
 
 static void next_in_chain(struct tern_work *work)
 {
@@ -474,14 +463,14 @@ static void a_loop_that_never_prepares_runs_due_timers(void)
 	tern_timer_init(&timer, count_ring);
 	timer.user = &rang;
 	tern_timer_start(loop, &timer, 0);
-	ck_assert(!readable(loop));
+	ck_assert(!is_readable(loop, 0));
 	tern_post_init(&note.post, note_in_order);
 	tern_loop_post(loop, &note.post);
-	ck_assert(readable(loop));
+	ck_assert(is_readable(loop, 0));
 	ck_assert_int_eq(tern_loop_dispatch(loop, 0), 2);
 	ck_assert_uint_eq(rang, 1);
 	ck_assert_uint_eq(next, 1);
-	ck_assert(!readable(loop));
+	ck_assert(!is_readable(loop, 0));
 	tern_loop_destroy(loop);
 }
 
@@ -501,7 +490,7 @@ static void a_release_leaves_the_descriptor_quiet(void)
 		thread = thread_new(release, loop);
 		ck_assert_int_eq(poll(&p, 1, -1), 1);
 		tern_loop_dispatch(loop, 0);
-		ck_assert(!readable(loop));
+		ck_assert(!is_readable(loop, 0));
 		ck_assert_uint_eq(told_off, i);
 		thread_join(thread);
 	}

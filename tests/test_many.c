@@ -125,10 +125,6 @@ struct relay {
 	unsigned left;
 };
 
-static void run_nothing(struct tern_work *work)
-{
-}
-
 static void pass_on(struct tern_work *work)
 {
 	struct relay *relay = tern_container_of(work, struct relay, work);

@@ -151,11 +151,6 @@ static void run_hooked(struct tern_work *work)
 	atomic_bump(&((struct hooked *)work->user)->ran);
 }
 
-static bool is_gone(void *arg)
-{
-	return atomic_get(&((struct hooked *)arg)->gone);
-}
-
 static void hooks(bool put)
 {
 	struct hooked hooked = {0};
@@ -180,7 +175,7 @@ static void hooks(bool put)
 	}
 	if (put) {
 		tern_pool_put(pool);
-		loop_until(loop, is_gone, &hooked);
+		loop_until(loop, is_gone, &hooked.gone);
 	} else {
 		tern_pool_destroy(pool);
 	}
@@ -220,10 +215,6 @@ static void look_around(struct tern_work *work)
 	pthread_attr_destroy(&attr);
 	pthread_getaffinity_np(pthread_self(), sizeof(found->cpus), &found->cpus);
 	pthread_sigmask(SIG_SETMASK, NULL, &found->blocked);
-}
-
-static void ignore_done(struct tern_work *work)
-{
 }
 
 static struct found find(const struct tern_pool_opts *with)

@@ -39,7 +39,7 @@ static void gone_hook(void *user)
 	ck_assert_uint_eq(atomic_bump(&e->gone), 1);
 }
 
-static bool is_gone(void *user)
+static bool is_over(void *user)
 {
 	struct ending *e = user;
 
@@ -86,7 +86,7 @@ static void two_must_meet(struct ending *e)
 
 static void ending_close(struct ending *e)
 {
-	loop_until(e->loop, is_gone, e);
+	loop_until(e->loop, is_over, e);
 	for (size_t i = 0; i < N; i++)
 		ck_assert_uint_eq(e->jobs[i].dones, 1);
 	ck_assert_uint_eq(e->gone, 1);
@@ -96,14 +96,6 @@ static void ending_close(struct ending *e)
 static void put_user(struct tern_work *work)
 {
 	tern_pool_put(((struct ending *)work->user)->pool);
-}
-
-static void run_nothing(struct tern_work *work)
-{
-}
-
-static void ignore_done(struct tern_work *work)
-{
 }
 
 static void put_with_work_pending(void)
@@ -182,11 +174,6 @@ static void put_from_start_hook(void)
 static void put_from_stop_hook(void)
 {
 	put_from_a_hook(false);
-}
-
-static bool is_deserted(void *pool)
-{
-	return !stats_of(pool).threads;
 }
 
 static void put_without_a_thread(void)

@@ -4,18 +4,11 @@
  * step done exactly there: by a rider where the loop calls out, by a wrapped call (see meson.build)
  * where a worker or a cancel is between two steps of its own.
  */
-#include <poll.h>
 #include <unistd.h>
 
 #include "../workpool/pool.h"
 #include "forking.h"
-
-static bool is_readable(struct tern_loop *loop)
-{
-	struct pollfd p = {.fd = tern_loop_fd(loop), .events = POLLIN};
-
-	return poll(&p, 1, 0) == 1;
-}
+#include "wrapped.h"
 
 /* Something that comes home, and when: as soon as the loop flushes for that reason. */
 struct arrival {
@@ -71,12 +64,12 @@ static void what_comes_while_the_loop_arms_wakes_it(void)
 		tern__loop_attach(loop, &a.rider);
 		ck_assert_int_eq(tern_loop_prepare(loop), 0);
 		ck_assert_uint_eq(a.delivered, 0);
-		ck_assert(is_readable(loop));
+		ck_assert(is_readable(loop, 0));
 		ck_assert_int_eq(tern_loop_dispatch(loop, 0), 1);
 		ck_assert_uint_eq(a.delivered, 1);
 		tern__loop_detach(loop, &a.rider);
 		ck_assert_int_eq(tern_loop_prepare(loop), -1);
-		ck_assert(!is_readable(loop));
+		ck_assert(!is_readable(loop, 0));
 	}
 	tern_loop_destroy(loop);
 }
@@ -90,14 +83,14 @@ static void what_was_written_is_read(void)
 	ck_assert_int_eq(tern_loop_prepare(loop), -1);
 	for (unsigned i = 0; i < 3; i++) {
 		tern__loop_push(loop, &a.node);
-		ck_assert(is_readable(loop));
+		ck_assert(is_readable(loop, 0));
 		if (i)
 			ck_assert_int_eq(tern_loop_dispatch(loop, 0), 1);
 		else
 			ck_assert_int_eq(tern_loop_prepare(loop), 0);
 		ck_assert_int_eq(tern_loop_prepare(loop), -1);
 		ck_assert_uint_eq(a.delivered, i + 1);
-		ck_assert(!is_readable(loop));
+		ck_assert(!is_readable(loop, 0));
 	}
 	tern_loop_destroy(loop);
 }
@@ -115,12 +108,12 @@ static void a_write_on_its_way_is_expected(void)
 	ck_assert_int_eq(tern_loop_dispatch(loop, 0), 1);
 	ck_assert_uint_eq(tern__xchg_seq(&loop->armed, 0), 1);
 	ck_assert_int_eq(tern_loop_prepare(loop), -1);
-	ck_assert(!is_readable(loop));
+	ck_assert(!is_readable(loop, 0));
 	ck_assert_int_eq(write(loop->fd, &one, sizeof(one)), sizeof(one));
-	ck_assert(is_readable(loop));
+	ck_assert(is_readable(loop, 0));
 	ck_assert_int_eq(tern_loop_dispatch(loop, 0), 0);
 	ck_assert_int_eq(tern_loop_prepare(loop), -1);
-	ck_assert(!is_readable(loop));
+	ck_assert(!is_readable(loop, 0));
 	tern_loop_destroy(loop);
 }
 
@@ -133,10 +126,8 @@ static __thread bool slept;   /* since this worker last took the lock */
 static __thread bool submits; /* this thread, in its next step */
 static __thread bool asks;    /* this thread, whether there is room */
 
-int __real_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __real_pthread_mutex_unlock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
+WRAPPED(int, pthread_mutex_lock, pthread_mutex_t *mutex);
+WRAPPED(int, pthread_mutex_unlock, pthread_mutex_t *mutex);
 
 static void watch(struct tern_pool *pool)
 {
@@ -194,10 +185,6 @@ static struct latch happened;
 static void arrive(struct tern_work *work)
 {
 	latch_arrive(&happened);
-}
-
-static void ignore_done(struct tern_work *work)
-{
 }
 
 static void submit_item(void)
@@ -271,14 +258,10 @@ static void who_is_claimed_when_its_time_is_over_stays(void)
 
 /* ---- a cancel that comes as the pool ends ---- */
 
-int __real_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
-int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *lock);
-int __real_pthread_rwlock_unlock(pthread_rwlock_t *lock);
-int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *lock);
-int __real_pthread_mutex_destroy(pthread_mutex_t *mutex);
-int __wrap_pthread_mutex_destroy(pthread_mutex_t *mutex);
-bool __real_tern__pool_hold_living(struct tern_pool *pool);
-bool __wrap_tern__pool_hold_living(struct tern_pool *pool);
+WRAPPED(int, pthread_rwlock_wrlock, pthread_rwlock_t *lock);
+WRAPPED(int, pthread_rwlock_unlock, pthread_rwlock_t *lock);
+WRAPPED(int, pthread_mutex_destroy, pthread_mutex_t *mutex);
+WRAPPED(bool, tern__pool_hold_living, struct tern_pool *pool);
 
 static struct latch go;
 static unsigned at_guard, freed;
@@ -392,8 +375,7 @@ static void a_call_may_come_after_the_pools_end(void)
 
 /* ---- a lane that its last item may end ---- */
 
-void __real_tern__lane_drop(struct tern_lane *lane);
-void __wrap_tern__lane_drop(struct tern_lane *lane);
+WRAPPED(void, tern__lane_drop, struct tern_lane *lane);
 
 void __wrap_tern__lane_drop(struct tern_lane *lane)
 {

@@ -82,10 +82,6 @@ static void short_run(struct tern_work *work)
 		;
 }
 
-static void none(struct tern_work *work)
-{
-}
-
 static void no_pattern_is_in_step(void)
 {
 	enum {
@@ -97,7 +93,7 @@ static void no_pattern_is_in_step(void)
 	struct tern_pool_stats s;
 
 	for (unsigned i = 0; i < N; i++) {
-		tern_work_init(&work[i], short_run, none);
+		tern_work_init(&work[i], short_run, ignore_done);
 		work[i].user = i == 3 ? work : NULL;
 		all[i] = &work[i];
 	}
@@ -177,18 +173,11 @@ static void gate_destroy(struct gate *gate)
 	tern_loop_destroy(gate->loop);
 }
 
-static bool is_3_ms_later(void *arg)
-{
-	const uint64_t *since_ns = arg;
-
-	return tern__now_ns() > *since_ns + 3 * TERN__MS;
-}
-
 static void let_3_ms_pass(struct gate *gate)
 {
-	uint64_t now_ns = tern__now_ns();
+	uint64_t end = tern__now_ns() + 3 * TERN__MS;
 
-	loop_until(gate->loop, is_3_ms_later, &now_ns);
+	loop_until(gate->loop, is_past, &end);
 }
 
 static bool one_is_in(void *arg)
@@ -398,7 +387,7 @@ static void nothing_goes_back(void)
 	ck_assert_int_eq(tern_lane_create(&asker.lane, asker.pool, &two), 0);
 	thread = thread_new(ask, &asker);
 	for (size_t i = 0; i < COUNT(work); i++) {
-		tern_work_init(&work[i], short_run, none);
+		tern_work_init(&work[i], short_run, ignore_done);
 		work[i].user = i % 8 ? NULL : work;
 		tern_work_set_lane(&work[i], i % 3 ? NULL : asker.lane);
 	}

@@ -164,14 +164,6 @@ static void done_submits_burst(struct tern_work *work)
 		burst_submit(b);
 }
 
-static void run_nothing(struct tern_work *work)
-{
-}
-
-static void ignore_done(struct tern_work *work)
-{
-}
-
 static void bursts_from_run_and_done(void)
 {
 	struct tern_loop *loop = loop_new();

@@ -1,19 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Timers: order, start, restart, stop, what they keep alive, and the heap against a model. */
 #include <stdio.h>
-#include <time.h>
 
 #include "harness.h"
 
 #define MS 1000000u
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 struct alarm {
 	struct tern_timer timer;

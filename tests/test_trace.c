@@ -393,10 +393,6 @@ struct many {
 	unsigned next;
 };
 
-static void run_nothing(struct tern_work *work)
-{
-}
-
 static void *submit_and_stay(void *arg)
 {
 	struct many *many = arg;

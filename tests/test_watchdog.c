@@ -15,6 +15,7 @@
 #include "harness.h"
 
 #define HOUR_MS 3600000
+#define MS	UINT64_C(1000000)
 #define SOON_MS 20
 
 /* What the watchdog has said so far. */
@@ -113,15 +114,11 @@ static void wait_for(struct tern_work *work)
 	latch_wait(work->user);
 }
 
-static void nothing(struct tern_work *work)
-{
-}
-
 /* An item that runs until the latch opens. */
 static void get_stuck(struct tern_pool *pool, struct tern_loop *loop, struct tern_work *work,
 		      struct latch *until)
 {
-	tern_work_init(work, wait_for, nothing);
+	tern_work_init(work, wait_for, ignore_done);
 	work->user = until;
 	tern_pool_submit(pool, loop, work);
 	tern_loop_flush(loop);
@@ -135,7 +132,7 @@ static void told_once_while_it_runs(void)
 	struct latch told;
 
 	said.tells = &told;
-	tern_work_init(&work, wait_for, nothing);
+	tern_work_init(&work, wait_for, ignore_done);
 	work.user = &told;
 	for (unsigned i = 1; i <= 3; i++) { /* the same item, anew */
 		latch_init(&told, 1);
@@ -202,13 +199,6 @@ static void an_item_that_is_gone(void)
 	tern_pool_destroy(pool);
 }
 
-/* Has it been on a CPU at all while at least 40 ms went by? */
-static struct window {
-	struct timespec start;
-	unsigned long switches;
-	int id;
-} window;
-
 static unsigned long switches_of(int id)
 {
 	char path[64], line[128];
@@ -228,29 +218,11 @@ static unsigned long switches_of(int id)
 	return sum;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-static bool is_past(void *arg)
-{
-	struct window *w = arg;
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (now.tv_sec - w->start.tv_sec) * 1000000000 + now.tv_nsec - w->start.tv_nsec >
-	       40000000;
-}
-
 /* An item of 40 ms, again and again until the stuck one is told of. */
 struct lively {
 	struct tern_work work;
 	struct tern_pool *pool;
-	uint64_t submitted_ms;
+	uint64_t submitted_ns;
 	unsigned long_ones; /* rounds that somebody may have kept from their CPU */
 };
 
@@ -267,27 +239,22 @@ static void tell_them_apart(void *user)
 
 static void run_40_ms(struct tern_work *work)
 {
-	struct window own;
+	uint64_t end = now_ns() + 40 * MS;
 
-	clock_gettime(CLOCK_MONOTONIC, &own.start);
-	while (!is_past(&own))
+	while (!is_past(&end))
 		sched_yield();
-}
-
-static void submit_lively(struct lively *lively, struct tern_loop *loop)
-{
-	lively->submitted_ms = now_ms();
-	tern_pool_submit(lively->pool, loop, &lively->work);
 }
 
 static void go_on(struct tern_work *work)
 {
 	struct lively *lively = tern_container_of(work, struct lively, work);
+	uint64_t now = now_ns();
 
 	/* from submit to done: in no less time than the run that the watchdog may have seen */
-	lively->long_ones += now_ms() - lively->submitted_ms > 900;
+	lively->long_ones += now - lively->submitted_ns > 900 * MS;
+	lively->submitted_ns = now;
 	if (!atomic_get(&stuck_told))
-		submit_lively(lively, tern_work_home(work));
+		tern_pool_submit(lively->pool, tern_work_home(work), work);
 }
 
 /* One is stuck, and beside it a thread is hardly ever without an item that is not. */
@@ -295,15 +262,16 @@ static void short_items_are_not_told_of(void)
 {
 	struct tern_loop *loop = loop_new();
 	struct tern_pool *pool = watched(1000, 2, 0);
-	struct lively others[2] = {{.pool = pool}, {.pool = pool}};
+	struct lively others[2];
 	struct tern_work stuck;
 	struct latch told;
 
 	latch_init(&told, 1);
 	said.also = tell_them_apart;
 	for (int i = 0; i < 2; i++) {
+		others[i] = (struct lively){.pool = pool, .submitted_ns = now_ns()};
 		tern_work_init(&others[i].work, run_40_ms, go_on);
-		submit_lively(&others[i], loop);
+		tern_pool_submit(pool, loop, &others[i].work);
 	}
 	get_stuck(pool, loop, &stuck, &told);
 	ck_assert_int_eq(tern_loop_run(loop), 0);
@@ -313,12 +281,14 @@ static void short_items_are_not_told_of(void)
 	tern_loop_destroy(loop);
 }
 
-static bool rests(struct tern_loop *loop)
+/* Whether the thread is on no CPU at all while at least 40 ms go by. */
+static bool rests(struct tern_loop *loop, int id)
 {
-	clock_gettime(CLOCK_MONOTONIC, &window.start);
-	window.switches = switches_of(window.id);
-	loop_until(loop, is_past, &window);
-	return switches_of(window.id) == window.switches;
+	uint64_t end = now_ns() + 40 * MS;
+	unsigned long switches = switches_of(id);
+
+	loop_until(loop, is_past, &end);
+	return switches_of(id) == switches;
 }
 
 /* It would look every millisecond. */
@@ -328,13 +298,14 @@ static void rests_between_items(uint32_t idle_ms_max)
 	struct tern_pool *pool = watched(4, 2, idle_ms_max);
 	struct tern_work work;
 	struct latch told;
+	int id;
 
-	while (!(window.id = watchdog_id()))
+	while (!(id = watchdog_id()))
 		sched_yield();
 	for (int round = 0; round < 3; round++) {
 		unsigned windows = 0;
 
-		while (!rests(loop))
+		while (!rests(loop, id))
 			ck_assert_uint_lt(++windows, 100);
 		/* and is there again when something runs */
 		latch_init(&told, 1);
@@ -375,11 +346,6 @@ static void is_none_of_the_pools_threads(void)
 	tern_loop_destroy(loop);
 }
 
-static bool is_gone(void *arg)
-{
-	return atomic_get(&gone);
-}
-
 static void put_while_stuck(void)
 {
 	struct tern_loop *loop = loop_new();
@@ -396,7 +362,7 @@ static void put_while_stuck(void)
 	ck_assert_uint_eq(atomic_get(&gone), 0);
 	latch_arrive(&go);
 	ck_assert_int_eq(tern_loop_run(loop), 0);
-	loop_until(loop, is_gone, NULL);
+	loop_until(loop, is_gone, &gone);
 	wait_until_it_has_left();
 	tern_loop_destroy(loop);
 }
@@ -462,7 +428,7 @@ static void put_by_the_callback(void)
 	said.also = put_the_pool;
 	get_stuck(to_put, loop, &work, &put_done);
 	ck_assert_int_eq(tern_loop_run(loop), 0);
-	loop_until(loop, is_gone, NULL);
+	loop_until(loop, is_gone, &gone);
 	wait_until_it_has_left();
 	tern_loop_destroy(loop);
 }
@@ -492,7 +458,7 @@ static void put_when_nothing_is_left(void)
 	while (stats_of(to_put).threads)
 		sched_yield();
 	latch_arrive(&leave_stuck);
-	loop_until(loop, is_gone, NULL);
+	loop_until(loop, is_gone, &gone);
 	wait_until_it_has_left();
 	tern_loop_destroy(loop);
 }

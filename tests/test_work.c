@@ -157,10 +157,6 @@ static void without_done_it_is_free_in_run(void)
 	tern_loop_destroy(loop);
 }
 
-static void run_nothing(struct tern_work *work)
-{
-}
-
 static void done_and_free(struct tern_work *work)
 {
 	unsigned *n = work->user;

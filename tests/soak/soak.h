@@ -13,7 +13,7 @@
 
 struct counts {
 	uint64_t submitted, bare, done, canceled, timed_out, refused;
-	uint64_t posts, posted, rooms, roomed, ticks, ticked, loops, pools;
+	uint64_t posts, posted, rooms, roomed, ticks, ticked, loops;
 };
 
 struct driver {
