@@ -2,7 +2,6 @@
 """The proof: every file, every digest, every way to be rude, and the loop under load."""
 import concurrent.futures
 import hashlib
-import html.parser
 import os
 import random
 import shutil
@@ -17,7 +16,7 @@ import time
 import urllib.parse
 
 import demo_tree
-from demo_server import Probe, Server
+from demo_server import Links, Probe, Server, wait_for
 
 AWAY_MS_MAX = 20
 # A bare echo server that is away for this long says that the machine is not fit to measure on.
@@ -86,19 +85,6 @@ def check_sparse(server, root, sparse):
     return f"a sparse file of {size:,} bytes, by ranges and by digest"
 
 
-class Links(html.parser.HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.names = []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "a":
-            name = urllib.parse.unquote_to_bytes(dict(attrs)["href"])
-            if name != b"../":
-                self.names.append(name.rstrip(b"/"))
-
-
 def check_listings(server, root, sparse):
     count = 0
     for directory, _, _ in os.walk(os.fsencode(root)):
@@ -106,7 +92,9 @@ def check_listings(server, root, sparse):
         target = "/" if path == b"." else quote(path) + "/"
         status, _, body = server.get(target)
         expect(status == 200, f"{target}: {status}")
-        expect(Links(body.decode(errors="replace")).names == sorted(os.listdir(directory)), target)
+        names = [urllib.parse.unquote_to_bytes(link).rstrip(b"/")
+                 for link in Links(body.decode(errors="replace")).links if link != "../"]
+        expect(names == sorted(os.listdir(directory)), target)
         if target != "/":
             status, fields, _ = server.get(target[:-1])
             expect(status == 301 and fields["Location"] == target, f"{target[:-1]}: {status}")
@@ -177,13 +165,6 @@ def check_rude(server, root, sparse):
         expect(not answer or status[:1] == b"4" or status == b"505", (request[:40], answer[:40]))
         expect(server.get("/-/ping")[0] == 200, "the server is gone")
     return f"{len(requests)} malformed or huge requests hurt nobody"
-
-
-def wait_for(what, done, seconds=20):
-    """Asks the server until it says so; each question is a round trip."""
-    end = time.monotonic() + seconds
-    while not done():
-        expect(time.monotonic() < end, what)
 
 
 def check_slow(server, root, sparse):

@@ -1,11 +1,38 @@
 # SPDX-License-Identifier: MIT
 """Starting, asking and stopping what the demo needs: the server and the probe."""
+import html.parser
 import http.client
 import json
 import os
 import re
 import signal
 import subprocess
+import time
+
+
+def wait_for(what, done, seconds=60):
+    """Asks until it is so; each question should be a round trip to the server."""
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() >= end:
+            raise AssertionError(what)
+
+
+class Links(html.parser.HTMLParser):
+    """What a page links to, and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "a":
+            self.links.append(dict(attrs)["href"])
+
+    def handle_data(self, data):
+        self.text += data
 
 
 class Server:

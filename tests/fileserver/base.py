@@ -5,10 +5,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
-from demo_server import Server
+from demo_server import Server, wait_for
 
 BINARY = ""
 CHUNK = 256 << 10
@@ -29,6 +28,7 @@ class ServerCase(unittest.TestCase):
     """Tests that share a root and one server over it."""
     OPTIONS = ()
     FILES = {}
+    until = staticmethod(wait_for)
 
     @classmethod
     def setUpClass(cls):
@@ -83,12 +83,6 @@ class ServerCase(unittest.TestCase):
         except (ConnectionResetError, BrokenPipeError):
             pass
         return answer
-
-    def until(self, what, done):
-        """Asks again and again; each question is a round trip to the server."""
-        end = time.monotonic() + 60
-        while not done():
-            self.assertLess(time.monotonic(), end, what)
 
     def until_settled(self):
         """Nobody is connected but who asks, and no work is out."""

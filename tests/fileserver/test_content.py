@@ -2,13 +2,13 @@
 """What a file server answers: files, ranges, conditions, digests, listings, refusals."""
 import email.utils
 import hashlib
-import html.parser
 import json
 import os
 import urllib.parse
 
 import base
 from base import CHUNK, ServerCase, content
+from demo_server import Links
 
 SIZES = [0, 1, 1000, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1, 5 * CHUNK + 77]
 ODD = ["with space", "per%cent%41", "a&b<c>\"d'", "ques?tion", "ha#sh", "new\nline", "-dash", "..x",
@@ -222,21 +222,6 @@ class Conditions(ServerCase):
         os.utime(os.path.join(self.root, "file"), (self.MODIFIED, self.MODIFIED))
         self.assertEqual(self.status("/file", If_None_Match=tag), 200)
         self.assertEqual(self.status("/file", Range="bytes=1-2", If_Range=tag), 200)
-
-
-class Links(html.parser.HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.links = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        if tag == "a":
-            self.links.append(dict(attrs)["href"])
-
-    def handle_data(self, data):
-        self.text += data
 
 
 class Listings(ServerCase):
