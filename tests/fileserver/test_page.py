@@ -133,8 +133,8 @@ class Page(ServerCase):
         self.need_statistics()
         drawn = self.drawn(1)
         names = {name for name, _, _ in drawn["figures"]}
-        for stats, prefix in ((drawn["now"], ""), (drawn["now"]["files"], "files."),
-                              (drawn["now"]["work"], "work."), (drawn["now"]["lag"], "lag.")):
+        for stats, prefix in ((drawn["now"], ""), *((drawn["now"][part], part + ".") for part in (
+                "files", "digests", "work", "lag"))):
             for key, value in stats.items():
                 if isinstance(value, (int, float)) and key != "started_unix_us":
                     self.assertIn(prefix + key, names)

@@ -83,6 +83,19 @@ function text(value, as) {
 	return short(value, as);
 }
 
+// What a template holds, for one pool; then each section of a pool gets its charts, and each row of
+// the pools' tables its cells.
+function fill(template, pool) {
+	return template.innerHTML.replaceAll("POOL", pool);
+}
+
+const pools = [...document.querySelectorAll("[data-pool]")];
+for (const section of pools)
+	section.insertAdjacentHTML("beforeend",
+		fill(document.getElementById("pool"), section.dataset.pool));
+for (const cells of document.querySelectorAll("tr template"))
+	cells.outerHTML = pools.map(section => fill(cells, section.dataset.pool)).join("");
+
 const shown = [...document.querySelectorAll("data")];
 
 function write(figures) {
