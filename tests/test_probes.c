@@ -137,6 +137,7 @@ static void gate_open(struct gate *gate, bool prepares, uint32_t wait_ms_max)
 	latch_init(&gate->arrived, 1);
 	latch_init(&gate->go, 1);
 	job_init(&gate->first);
+	gate->first.work.done = NULL; /* so that it runs however late */
 	gate->first.arrives = &gate->arrived;
 	gate->first.waits = &gate->go;
 	tern_pool_submit(gate->pool, gate->loop, &gate->first.work);
