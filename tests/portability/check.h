@@ -29,15 +29,17 @@
 		ck_assert_msg(ck__a op ck__b, "%s " #op " %s: %" format ", %" format, #a, #b,      \
 			      ck__a, ck__b);                                                       \
 	} while (0)
-#define ck_assert_int_eq(a, b)	ck__compare(intmax_t, PRIdMAX, a, ==, b)
-#define ck_assert_int_ge(a, b)	ck__compare(intmax_t, PRIdMAX, a, >=, b)
-#define ck_assert_int_gt(a, b)	ck__compare(intmax_t, PRIdMAX, a, >, b)
-#define ck_assert_int_le(a, b)	ck__compare(intmax_t, PRIdMAX, a, <=, b)
-#define ck_assert_uint_eq(a, b) ck__compare(uintmax_t, PRIuMAX, a, ==, b)
-#define ck_assert_uint_ge(a, b) ck__compare(uintmax_t, PRIuMAX, a, >=, b)
-#define ck_assert_uint_gt(a, b) ck__compare(uintmax_t, PRIuMAX, a, >, b)
-#define ck_assert_uint_le(a, b) ck__compare(uintmax_t, PRIuMAX, a, <=, b)
-#define ck_assert_uint_lt(a, b) ck__compare(uintmax_t, PRIuMAX, a, <, b)
+#define ck_assert_int_eq(a, b)	  ck__compare(intmax_t, PRIdMAX, a, ==, b)
+#define ck_assert_int_ge(a, b)	  ck__compare(intmax_t, PRIdMAX, a, >=, b)
+#define ck_assert_int_gt(a, b)	  ck__compare(intmax_t, PRIdMAX, a, >, b)
+#define ck_assert_int_le(a, b)	  ck__compare(intmax_t, PRIdMAX, a, <=, b)
+#define ck_assert_uint_eq(a, b)	  ck__compare(uintmax_t, PRIuMAX, a, ==, b)
+#define ck_assert_uint_ge(a, b)	  ck__compare(uintmax_t, PRIuMAX, a, >=, b)
+#define ck_assert_uint_gt(a, b)	  ck__compare(uintmax_t, PRIuMAX, a, >, b)
+#define ck_assert_uint_le(a, b)	  ck__compare(uintmax_t, PRIuMAX, a, <=, b)
+#define ck_assert_uint_lt(a, b)	  ck__compare(uintmax_t, PRIuMAX, a, <, b)
+#define ck_assert_double_gt(a, b) ck__compare(double, "g", a, >, b)
+#define ck_assert_double_lt(a, b) ck__compare(double, "g", a, <, b)
 
 #define START_TEST(name) static void name(int _i)
 #define END_TEST
