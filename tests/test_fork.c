@@ -464,10 +464,6 @@ static void note_order(struct tern_work *work)
 	order[ordered++] = *(unsigned *)work->user; /* there is one worker */
 }
 
-static void ignore_done(struct tern_work *work)
-{
-}
-
 /* Two loops that had threads of their own are one thread's now, and its items stay in order. */
 static void items_stay_in_order(void *arg)
 {
