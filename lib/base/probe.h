@@ -8,6 +8,9 @@
 
 #ifdef TERN_USDT
 #include <sys/sdt.h>
+#ifdef __clang__ /* its macros leave out a last argument */
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 #define TERN__PROBE2(name, a, b)    DTRACE_PROBE2(tern, name, a, b)
 #define TERN__PROBE3(name, a, b, c) DTRACE_PROBE3(tern, name, a, b, c)
 #else
