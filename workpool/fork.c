@@ -124,7 +124,7 @@ void tern__fork_bring_back(const struct tern_pool *p, struct tern_loop *home, st
 	w->status = -ECHILD;
 	tern__store(&w->state, TERN__STARTED); /* too late to cancel */
 	tern__loop_submitted(home, 1, mine);
-	tern__work_give(home, &w->node, mine);
+	tern__loop_give(home, &w->node, mine);
 }
 
 /* No item is out: what is left of the parent's threads, ends and calls goes. */

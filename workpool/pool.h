@@ -260,8 +260,6 @@ void tern__work_submit(struct tern_pool *pool, struct tern_loop *home, struct te
 		       const char *call);
 /* Waits until no cancel that may have found its way to a pool before its end is still on it. */
 void tern__work_guard(void);
-/* [any] Sends a node to its loop, from whichever thread; mine: from the loop's own. */
-void tern__work_give(struct tern_loop *home, struct tern_node *node, bool mine);
 /* [the only thread] Nobody is on any. */
 void tern__work_guard_reset(void);
 /* The item that is on its way home by this node; NULL: the node is of another kind. */

@@ -70,10 +70,7 @@ void tern__room_tell(struct tern_post *posts)
 		struct tern_loop *home = post->node.home;
 
 		posts = post_of(post->node.next);
-		post->node.prev = NULL;
-		tern__loop_pin(home);
-		tern__loop_push(home, &post->node);
-		tern__loop_unpin(home);
+		tern__loop_give(home, &post->node, false);
 	}
 }
 

@@ -153,18 +153,6 @@ static void queue_now(struct tern_pool *p, struct tern_work *const items[], size
 		tern__pool_drop(p);
 }
 
-void tern__work_give(struct tern_loop *home, struct tern_node *node, bool mine)
-{
-	if (mine) {
-		tern__loop_push_own(home, node);
-		return;
-	}
-	node->prev = NULL;
-	tern__loop_pin(home);
-	tern__loop_push(home, node);
-	tern__loop_unpin(home);
-}
-
 /* The loop's own thread batches, once the loop has shown that it will hand over what it batches. */
 static struct tern__port *port_for(struct tern_pool *p, struct tern_loop *home, bool mine)
 {
@@ -174,7 +162,7 @@ static struct tern__port *port_for(struct tern_pool *p, struct tern_loop *home, 
 static void submit_inline(struct tern_loop *home, struct tern_work *w, bool mine)
 {
 	tern__loop_submitted(home, 1, mine);
-	tern__work_give(home, &w->node, mine);
+	tern__loop_give(home, &w->node, mine);
 }
 
 void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
@@ -349,7 +337,7 @@ bool tern_work_cancel(struct tern_work *w)
 		ask_to_stop(w);
 	if (won && w->done) {
 		w->status = -ECANCELED;
-		tern__work_give(home, &w->node, tern__loop_is_mine(home));
+		tern__loop_give(home, &w->node, tern__loop_is_mine(home));
 	}
 	if (over)
 		tern__pool_end(p);

@@ -84,6 +84,18 @@ void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node)
 		tern__gate_leave_readable(loop);
 }
 
+void tern__loop_give(struct tern_loop *loop, struct tern_node *node, bool mine)
+{
+	if (mine) {
+		tern__loop_push_own(loop, node);
+		return;
+	}
+	node->prev = NULL;
+	tern__loop_pin(loop);
+	tern__loop_push(loop, node);
+	tern__loop_unpin(loop);
+}
+
 void tern__gate_close(struct tern_loop *loop)
 {
 	if (!loop->listening)

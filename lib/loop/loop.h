@@ -104,6 +104,8 @@ extern uint32_t tern__loops_share_threads;
 void tern__loop_push(struct tern_loop *loop, struct tern_node *node);
 /* [loop] The same from the loop's own thread: never now, always later. */
 void tern__loop_push_own(struct tern_loop *loop, struct tern_node *node);
+/* [any] Whichever of the two it takes; mine: from the loop's own thread. */
+void tern__loop_give(struct tern_loop *loop, struct tern_node *node, bool mine);
 /* [any, pinned] The same for an item that has run: it may wait for others (coalesce.c). */
 void tern__loop_bring(struct tern_loop *loop, struct tern_node *node);
 /* [any, pinned] Makes the loop come round, with nothing to deliver. */

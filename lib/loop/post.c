@@ -24,12 +24,5 @@ void tern_loop_post(struct tern_loop *loop, struct tern_post *post)
 	if (tern__xchg_seq(&post->node.home, loop))
 		tern__fatal("tern_loop_post", "post %p is already on its way", (void *)post);
 	post->node.deliver = deliver;
-	if (tern__loop_is_mine(loop)) {
-		tern__loop_push_own(loop, &post->node);
-		return;
-	}
-	post->node.prev = NULL;
-	tern__loop_pin(loop);
-	tern__loop_push(loop, &post->node);
-	tern__loop_unpin(loop);
+	tern__loop_give(loop, &post->node, tern__loop_is_mine(loop));
 }
