@@ -371,6 +371,50 @@ static void elsewhere_it_does_nothing(void)
 	tern_loop_destroy(loop);
 }
 
+static void only_begin(void *user)
+{
+	tern_blocking_begin();
+}
+
+static void only_end(void *user)
+{
+	tern_blocking_end();
+}
+
+/* What is left open in one is neither the worker's nor its successor's. */
+static void in_hooks(void (*start)(void *user), void (*stop)(void *user))
+{
+	const struct tern_pool_opts opts = {.size = sizeof(opts),
+					    .threads_min = TERN_NONE,
+					    .threads_max = 1,
+					    .idle_ms_max = TERN_NONE,
+					    .thread_start = start,
+					    .thread_stop = stop};
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool;
+
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	for (int i = 0; i < 3; i++) {
+		struct job job;
+
+		while (stats_of(pool).threads)
+			sched_yield();
+		job_init(&job);
+		tern_pool_submit(pool, loop, &job.work);
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+		ck_assert_uint_eq(job.dones, 1);
+	}
+	ck_assert_uint_eq(stats_of(pool).threads_peak, 1);
+	run_to_the_end(loop, pool);
+}
+
+static void in_hooks_it_does_nothing(void)
+{
+	in_hooks(only_begin, only_begin);
+	in_hooks(only_end, only_end);
+	in_hooks(only_begin, only_end);
+}
+
 static void end_alone(struct tern_work *work)
 {
 	expect_fatal("tern_blocking_end", work->user);
@@ -471,6 +515,7 @@ static const struct test tests[] = {
 	 WITH_STATS(the_surplus_has_slept_and_leaves)},
 	{"a put pool finishes while its thread is inside", put_meanwhile},
 	{"elsewhere than on a worker it does nothing", elsewhere_it_does_nothing},
+	{"in hooks it does nothing", WITH_STATS(in_hooks_it_does_nothing)},
 	{"fatal: an end without begin", an_end_without_begin},
 	{"fatal: a run that returns inside a section", a_begin_without_end},
 	{"fatal: a run without done that returns inside a section", a_begin_without_end_or_done},

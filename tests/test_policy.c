@@ -230,12 +230,37 @@ static void a_clock_that_comes_late_tells_nothing(void)
 	ck_assert_uint_eq(pool.came_ns, 1300);
 }
 
+/* Who leaves has counted itself out of `awake`. */
+static void stand_still(void *user)
+{
+	const struct tern_pool *own = tern__self()->pool;
+
+	tern_blocking_begin();
+	ck_assert_uint_le(tern__load(&own->awake), own->threads_max);
+	ck_assert_uint_eq(own->lent, 0);
+	tern_blocking_end();
+	ck_assert_uint_le(tern__load(&own->awake), own->threads_max);
+}
+
+static void a_hook_lends_no_place(void)
+{
+	const struct tern_pool_opts opts = {.size = sizeof(opts),
+					    .threads_max = 1,
+					    .thread_start = stand_still,
+					    .thread_stop = stand_still};
+	struct tern_pool *own;
+
+	ck_assert_int_eq(tern_pool_create(&own, &opts), 0);
+	tern_pool_destroy(own);
+}
+
 static const struct test tests[] = {
 	{"a worker looks with a CPU to spare", a_worker_looks_with_a_cpu_to_spare},
 	{"only one worker looks", only_one_worker_looks},
 	{"a loop looks with a CPU to spare", a_loop_looks_with_a_cpu_to_spare},
 	{"a loop that looks takes a CPU", a_loop_that_looks_takes_a_cpu},
 	{"so many come together", so_many_come_together},
+	{"a hook lends no place", a_hook_lends_no_place},
 	{"a turn starts a thread only for old items", a_turn_starts_a_thread_only_for_old_items},
 	{"what a lane held is not old by that", what_a_lane_held_is_not_old_by_that},
 	{"a lane knows when one was over", a_lane_knows_when_one_was_over},

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Sections in which a worker stands still: its slot is lent to another thread, so that threads_max
- * limits what computes, not what waits.
+ * limits what computes, not what waits. They are an item's. The hooks have none: a leaving worker
+ * has counted itself out already.
  *
  * Beginning one is like going to sleep: the worker will not look for work for a while, so it counts
  * itself out of `awake`, looks at the outboxes (S1, S2, see port.c), and calls another for what
@@ -18,7 +19,7 @@ void tern_blocking_begin(void)
 	struct tern__worker *w = tern__self();
 	struct tern_pool *p;
 
-	if (!w || w->blocking++)
+	if (!w || !w->current || w->blocking++)
 		return;
 	p = w->pool;
 	tern__pool_lock(p);
@@ -38,7 +39,7 @@ void tern_blocking_end(void)
 	struct tern__worker *w = tern__self();
 	struct tern_pool *p;
 
-	if (!w)
+	if (!w || !w->current)
 		return;
 	if (!w->blocking)
 		tern__fatal("tern_blocking_end", "nothing was begun on this thread of pool %p",

@@ -216,8 +216,8 @@ bool tern_work_canceled(void);
  * [worker] Around a call in which the thread stands still (a lock, a slow disk, a child process):
  * meanwhile another thread may run in its place beyond threads_max, while fewer than blocking_max
  * places are lent. Sections nest; run must end what it begins, else that is fatal. The end never
- * waits: if it leaves a thread too many in service, one sleeps after its item. On other threads,
- * and when no place can be lent, both do nothing.
+ * waits: if it leaves a thread too many in service, one sleeps after its item. On other threads, in
+ * the hooks, and when no place can be lent, both do nothing.
  */
 void tern_blocking_begin(void);
 void tern_blocking_end(void);
