@@ -308,6 +308,48 @@ static void races_run(void)
 	free(race);
 }
 
+static unsigned hooked;
+
+static void ask_in_hook(void *user)
+{
+	ck_assert(!tern_work_canceled());
+	atomic_bump(&hooked);
+}
+
+/* A worker that has run an item, on its own thread and on the next one in its place. */
+static void ask_in(bool start, bool stop)
+{
+	const struct tern_pool_opts opts = {.size = sizeof(opts),
+					    .threads_min = TERN_NONE,
+					    .threads_max = 1,
+					    .idle_ms_max = TERN_NONE,
+					    .thread_start = start ? ask_in_hook : NULL,
+					    .thread_stop = stop ? ask_in_hook : NULL};
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *pool;
+
+	hooked = 0;
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	for (int i = 0; i < 3; i++) {
+		struct job job;
+
+		while (stats_of(pool).threads)
+			sched_yield();
+		job_init(&job);
+		tern_pool_submit(pool, loop, &job.work);
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+	}
+	tern_pool_destroy(pool);
+	ck_assert_uint_ge(atomic_get(&hooked), 3);
+	tern_loop_destroy(loop);
+}
+
+static void asked_in_a_hook(void)
+{
+	ask_in(true, false);
+	ask_in(false, true);
+}
+
 static const struct test tests[] = {
 	{"at once while all workers are stuck", at_once_while_all_are_stuck},
 	{"in the outbox and in the queue", WITH_STATS(in_the_outbox_and_in_the_queue)},
@@ -319,6 +361,7 @@ static const struct test tests[] = {
 	{"from run of another item", from_run},
 	{"submitted and cancelled again in done", submitted_again_in_done},
 	{"cancel races run from many threads", races_run},
+	{"nothing is cancelled in a hook", WITH_STATS(asked_in_a_hook)},
 };
 
 int main(int argc, char **argv)

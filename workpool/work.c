@@ -287,10 +287,11 @@ static void ask_to_stop(struct tern_work *w)
 
 bool tern_work_canceled(void)
 {
-	struct tern__worker *self = tern__self();
+	const struct tern__worker *self = tern__self();
+	const struct tern_work *w = self ? self->current : NULL; /* none in a hook */
 
 	/* an item without done may be gone */
-	return self && self->current_home && tern__load(&self->current->canceled);
+	return w && self->current_home && tern__load(&w->canceled);
 }
 
 bool tern_work_cancel(struct tern_work *w)
