@@ -53,10 +53,13 @@ static void tell(struct tern__worker *w, uint64_t ran_ns)
  * [lock held] For how long the worker has been running its item, as far as can be told: not every
  * item is timed, so it may be only since we first saw it. 0: none, or one that was told of.
  */
-static uint64_t ran_ns(struct tern__worker *w, uint64_t now)
+static uint64_t ran_ns(struct tern__worker *w)
 {
+	uint64_t now;
+
 	if (!tern__doing_runs(&w->doing))
 		return 0;
+	now = tern__now_ns(); /* no earlier: it may have begun a moment ago */
 	if (w->watched.taken != w->taken) {
 		w->watched.taken = w->taken;
 		w->watched.since_ns = w->doing.timed ? w->doing.since_ns : now;
@@ -73,7 +76,7 @@ static bool look(struct tern_pool *p, uint64_t look_ns)
 	tern__pool_lock(p);
 	/* the list grows at its front alone: the lock may be given up on the way */
 	for (struct tern__worker *w = p->workers; w; w = w->next) {
-		uint64_t ns = ran_ns(w, tern__now_ns());
+		uint64_t ns = ran_ns(w);
 
 		if (ns > p->watch.run_ns)
 			tell(w, ns);
