@@ -336,6 +336,38 @@ static void hooks_and_return(void)
 	reap(forked);
 }
 
+static struct latch stuck_told;
+
+static void stuck_forks(void *user, tern_work_fn *run, void *item_user, uint32_t ms)
+{
+	forked = fork_child();
+	if (!forked)
+		MUST(!atexit(quit));
+	else
+		latch_arrive(&stuck_told);
+}
+
+static void run_until_told(struct tern_work *work)
+{
+	latch_wait(&stuck_told);
+}
+
+static void stuck_and_return(void)
+{
+	const struct tern_pool_opts opts = {
+		.size = sizeof(opts), .run_ms_warn = 20, .stuck = stuck_forks};
+	struct tern_pool *pool;
+	struct tern_work work;
+
+	forks_in = NULL;
+	latch_init(&stuck_told, 1);
+	tern_work_init(&work, run_until_told, NULL);
+	ck_assert_int_eq(tern_pool_create(&pool, &opts), 0);
+	tern_pool_submit(pool, NULL, &work);
+	tern_pool_destroy(pool);
+	reap(forked);
+}
+
 /* -- what is fatal in a child -- */
 
 static struct tern_loop *own_loop;
@@ -515,6 +547,7 @@ static const struct test tests[] = {
 	{"a thread that has nothing to do with it calls fork", forked_by_another_thread},
 	{"run that returns in the child ends it", run_and_return},
 	{"hooks that return in the child end it", hooks_and_return},
+	{"so does the watchdog's callback", stuck_and_return},
 	{"most use of the parent's loop is fatal", WITH_STATS(all_else_is_fatal)},
 	{"one thread adopts two loops", one_thread_adopts_two_loops},
 };

@@ -32,9 +32,13 @@ static void say(const struct tern__worker *w, tern_work_fn *run, void *item_user
 		item_user);
 }
 
-/* [lock held] and held again on return. */
-static void tell(struct tern__worker *w, uint64_t ran_ns)
+/*
+ * [lock held] and held again on return. False: fork was called in there, see call in thread.c, and
+ * nothing is to be touched.
+ */
+static bool tell(struct tern__worker *w, uint64_t ran_ns)
 {
+	uint32_t generation = tern__fork_generation();
 	struct tern_pool *p = w->pool;
 	tern_work_fn *run = w->doing.run;
 	void *item_user = w->doing.user;
@@ -46,7 +50,10 @@ static void tell(struct tern__worker *w, uint64_t ran_ns)
 		p->watch.stuck(p->user, run, item_user, ms);
 	else
 		say(w, run, item_user, ms);
+	if (tern__forked(generation))
+		return false;
 	tern__pool_lock(p);
+	return true;
 }
 
 /*
@@ -68,7 +75,7 @@ static uint64_t ran_ns(struct tern__worker *w)
 	return w->watched.told ? 0 : now - w->watched.since_ns;
 }
 
-/* Tells of those that are stuck, then sleeps. False: the pool is over. */
+/* Tells of those that are stuck, then sleeps. False: the pool is over, or see tell. */
 static bool look(struct tern_pool *p, uint64_t look_ns)
 {
 	bool over, parked;
@@ -78,8 +85,8 @@ static bool look(struct tern_pool *p, uint64_t look_ns)
 	for (struct tern__worker *w = p->workers; w; w = w->next) {
 		uint64_t ns = ran_ns(w);
 
-		if (ns > p->watch.run_ns)
-			tell(w, ns);
+		if (ns > p->watch.run_ns && !tell(w, ns))
+			return false;
 	}
 	over = p->over;
 	parked = !over && p->threads == p->idle;
@@ -106,13 +113,15 @@ static void *watch_main(void *arg)
 {
 	struct tern_pool *p = arg;
 	uint64_t look_ns = p->watch.run_ns / LOOKS;
+	uint32_t generation = tern__fork_generation();
 	char name[TERN__NAME_SIZE];
 
 	tern__thread_name(p, "watch", name);
 	pthread_setname_np(pthread_self(), name);
 	while (look(p, look_ns > LOOK_MIN ? look_ns : LOOK_MIN))
 		;
-	finish(p);
+	if (!tern__forked(generation))
+		finish(p);
 	return NULL;
 }
 

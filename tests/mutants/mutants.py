@@ -374,9 +374,11 @@ MUTANTS = [
     Mutant("stuck is entered without the lock", "workpool/watch.c",
            "\ttern__pool_unlock(p);\n\tif (p->watch.stuck)\n"
            "\t\tp->watch.stuck(p->user, run, item_user, ms);\n"
-           "\telse\n\t\tsay(w, run, item_user, ms);\n\ttern__pool_lock(p);\n",
+           "\telse\n\t\tsay(w, run, item_user, ms);\n\tif (tern__forked(generation))\n"
+           "\t\treturn false;\n\ttern__pool_lock(p);\n",
            "\tif (p->watch.stuck)\n\t\tp->watch.stuck(p->user, run, item_user, ms);\n"
-           "\telse\n\t\tsay(w, run, item_user, ms);\n",
+           "\telse\n\t\tsay(w, run, item_user, ms);\n\tif (tern__forked(generation))\n"
+           "\t\treturn false;\n",
            ("plain", "test_dump_from", "stuck dumps")),
     Mutant("the watchdog blocks signals as a worker does", "workpool/watch.c",
            "tern__thread_create(p, &p->watch.thread, watch_main, p)",
@@ -521,6 +523,9 @@ MUTANTS = [
     Mutant("a worker that has forked ends in the child", "workpool/thread.c",
            "\tif (tern__forked(generation))\n\t\treturn false;\n\tif (times)", "\tif (times)",
            ("plain", "test_fork", "run that returns in the child")),
+    Mutant("a watchdog that has forked ends in the child", "workpool/watch.c",
+           "\tif (tern__forked(generation))\n\t\treturn false;\n", "",
+           ("plain", "test_fork", "the watchdog's callback")),
     Mutant("a loop in a child has a descriptor of its own", "lib/loop/fork.c",
            "if (dup3(fd, number, O_CLOEXEC) < 0)", "if (dup3(fd, fd + 1, O_CLOEXEC) < 0)",
            ("plain", "test_adopt", "an idle pool and its loop")),
