@@ -83,7 +83,8 @@ uint32_t tern__trace_session;
 
 static uint32_t phase; /* OFF to CHANGING to ON and back: whoever makes it CHANGING owns the rest */
 static uint32_t sessions;
-static struct writer *writer;  /* of the session; read inside, changed by the owner of phase */
+static struct writer *writer;  /* of the session; read inside, changed by the owner of phase;
+				  whole, or NULL: a child may look at any time */
 static uint32_t lost_unplaced; /* events of threads that found no track */
 static struct track tracks[TRACKS];
 
@@ -303,28 +304,42 @@ static int open_writer(struct writer **ret, const char *path)
 	return e;
 }
 
-/* Nobody is inside, and the writer is gone. */
+/*
+ * Nobody is inside, and the writer is gone. A child may be forked at any point of it: what can be
+ * found has not been freed.
+ */
 static void clear_tracks(void)
 {
 	for (struct track *t = tracks; t < tracks + TRACKS; t++) {
-		free(t->ring);
-		t->ring = NULL;
+		free(tern__xchg_seq(&t->ring, NULL));
 		t->head = t->tail = t->lost = 0;
 		tern__store_release(&t->state, FREE); /* pairs with claim */
 	}
 	lost_unplaced = 0;
 }
 
-/* In the child of a fork: the writer and all other threads are the parent's, and so is the file. */
+/* No longer to be found, then closed: see clear_tracks. */
+static void close_writer(void)
+{
+	struct writer *w = tern__xchg_seq(&writer, NULL);
+
+	close(w->json.fd);
+	free(w);
+}
+
+/*
+ * In the child of a fork: the writer and all other threads are the parent's, and so is the file.
+ * They may have been anywhere, inside an event or in the middle of start or stop.
+ */
 static void forget(void)
 {
-	if (phase == ON) {
+	tern__store(&tern__trace_session, 0);
+	if (writer)
+		close_writer();
+	if (sessions) { /* else they are untouched, and their pages not yet there */
 		for (struct track *t = tracks; t < tracks + TRACKS; t++)
 			t->busy = 0;
-		tern__store(&tern__trace_session, 0);
 		clear_tracks();
-		close(writer->json.fd);
-		free(writer);
 	}
 	phase = OFF;
 }
@@ -368,8 +383,7 @@ void tern_trace_stop(void)
 	tern__store_release(&writer->stopping, true);
 	tern__park_wake(&writer->park);
 	pthread_join(writer->thread, NULL);
-	close(writer->json.fd);
-	free(writer);
+	close_writer();
 	clear_tracks();
 	tern__store_release(&phase, OFF);
 }

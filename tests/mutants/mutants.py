@@ -418,6 +418,9 @@ MUTANTS = [
     Mutant("a child has no trace", "lib/base/trace.c",
            "tern__fork_register(forget);", "(void)forget;",
            ("plain", "test_trace", "nor does one under load")),
+    Mutant("a child has no trace that was being stopped", "lib/base/trace.c",
+           "\tif (sessions) {", "\tif (phase == ON) {",
+           ("plain", "test_trace_fork", "")),
 
     # probes
     Mutant("who has run an item tells the probes", "workpool/thread.c",
