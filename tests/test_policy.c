@@ -254,6 +254,52 @@ static void a_hook_lends_no_place(void)
 	tern_pool_destroy(own);
 }
 
+static bool timed;
+
+static void see_whether_timed(struct tern_work *work)
+{
+	timed = tern__self()->doing.timed;
+}
+
+static void see_whether_surplus(void *user)
+{
+	ck_assert(!tern__self()->surplus);
+}
+
+/* In the place of one that left after many short items, and as one too many. */
+static void a_thread_begins_anew(void)
+{
+	const struct tern_pool_opts opts = {.size = sizeof(opts),
+					    .threads_min = TERN_NONE,
+					    .threads_max = 1,
+					    .idle_ms_max = TERN_NONE,
+					    .thread_start = see_whether_surplus};
+	struct tern_loop *loop = loop_new();
+	struct tern_pool *own;
+	struct tern_work work;
+
+	ck_assert_int_eq(tern_pool_create(&own, &opts), 0);
+	tern_work_init(&work, see_whether_timed, ignore_done);
+	for (int i = 0; i < 3; i++) {
+		while (stats_of(own).threads)
+			sched_yield();
+		own->workers->timing.rate = 16;
+		own->workers->timing.skip = own->workers->timing.left = 7;
+		own->workers->gap.slept = false;
+		own->workers->surplus = true;
+		timed = false;
+		tern_pool_submit(own, loop, &work);
+		ck_assert_int_eq(tern_loop_run(loop), 0);
+		ck_assert(timed);
+		while (stats_of(own).threads)
+			sched_yield();
+		/* and goes on in the row of 16 */
+		ck_assert_uint_eq(own->workers->timing.left + own->workers->timing.skip, 13);
+	}
+	tern_pool_destroy(own);
+	tern_loop_destroy(loop);
+}
+
 static const struct test tests[] = {
 	{"a worker looks with a CPU to spare", a_worker_looks_with_a_cpu_to_spare},
 	{"only one worker looks", only_one_worker_looks},
@@ -265,6 +311,7 @@ static const struct test tests[] = {
 	{"what a lane held is not old by that", what_a_lane_held_is_not_old_by_that},
 	{"a lane knows when one was over", a_lane_knows_when_one_was_over},
 	{"a clock that comes late tells nothing", a_clock_that_comes_late_tells_nothing},
+	{"a thread begins anew", WITH_STATS(a_thread_begins_anew)},
 };
 
 int main(int argc, char **argv)

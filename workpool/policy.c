@@ -130,14 +130,13 @@ uint32_t tern__policy_sample(const struct tern_pool *p)
 bool tern__policy_decide_time(struct tern__worker *w)
 {
 	struct tern__timing *t = &w->timing;
-	bool guides = w->gap.slept;
+	bool guides = w->gap.slept || !t->clock_ns;
 	uint32_t place;
 
 	t->weight = 0;
 	t->left += t->skip;
 	t->skip = 0;
 	if (!t->left) {
-		guides |= !t->dice;
 		t->dice = t->dice * 1664525 + 1013904223;
 		t->left = TAKES_A_CLOCK;
 		t->rate = TERN__STATS ? tern__policy_sample(w->pool) : TAKES_A_CLOCK;

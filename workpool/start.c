@@ -40,6 +40,17 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+/* [lock held] For another thread: nothing that the one before it saw is true any more. */
+static void renew(struct tern__worker *w)
+{
+	w->unused = w->surplus = false;
+	w->gap.since_ns = 0;
+	/* in its row of items it goes on, but times the first, see policy.c */
+	w->timing.left += w->timing.skip;
+	w->timing.skip = 0;
+	w->timing.clock_ns = 0;
+}
+
 /* A worker whose thread has left, or a new one. NULL: no memory. */
 static struct tern__worker *get_worker(struct tern_pool *p)
 {
@@ -48,10 +59,8 @@ static struct tern__worker *get_worker(struct tern_pool *p)
 	tern__pool_lock(p);
 	for (w = p->workers; w && !w->unused; w = w->next)
 		;
-	if (w) {
-		w->unused = false;
-		w->gap.since_ns = 0;
-	}
+	if (w)
+		renew(w);
 	tern__pool_unlock(p);
 	if (w || posix_memalign((void **)&w, __alignof__(*w), sizeof(*w)))
 		return w;
