@@ -39,7 +39,7 @@ int tern_lane_create(struct tern_lane **ret, struct tern_pool *p, const struct t
 		strncpy(lane->name, o.name, sizeof(lane->name) - 1);
 	tern__pool_lock(p);
 	lane->next = p->lanes;
-	p->lanes = lane;
+	tern__store_release(&p->lanes, lane); /* as with workers: a forked child reads it */
 	tern__pool_unlock(p);
 	*ret = lane;
 	return 0;

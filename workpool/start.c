@@ -70,7 +70,7 @@ static struct tern__worker *get_worker(struct tern_pool *p)
 	tern__pool_lock(p);
 	w->number = p->workers ? p->workers->number + 1 : 0;
 	w->next = p->workers;
-	p->workers = w;
+	tern__store_release(&p->workers, w); /* a forked child reads the list without the lock */
 	tern__pool_unlock(p);
 	return w;
 }
