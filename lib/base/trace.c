@@ -37,7 +37,12 @@
 #include "trace.h"
 #include "trace_json.h"
 
-#define TRACKS	512		/* threads at once; what more have to say is lost, and counted */
+/*
+ * Only a worker gives its track back when it ends. So these are for the program's own threads that
+ * have taken part, ended or not, and for the workers there are at once. What more threads have to
+ * say is lost, and counted.
+ */
+#define TRACKS	512
 #define RING	4096		/* events of a thread that wait for the writer */
 #define LOOK_NS (20 * TERN__MS) /* how often the writer looks by itself */
 
