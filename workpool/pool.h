@@ -246,7 +246,7 @@ void tern__pool_drop(struct tern_pool *pool);
 /* [lock held] Whether the caller is the one to call tern__pool_end, after unlocking. */
 bool tern__pool_is_over(struct tern_pool *pool);
 void tern__pool_end(struct tern_pool *pool);
-/* [no lock] What there is to do at the end, by the last of the pool's threads. */
+/* [no lock] What there is to do at the end, once no worker is left. */
 void tern__pool_finish(struct tern_pool *pool);
 int tern__pool_init_lock(struct tern_pool *pool);
 /* Starts the threads that are kept, at least one. A negative errno: it has ended again. */

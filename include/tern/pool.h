@@ -75,9 +75,11 @@ struct tern_pool_opts {
 	void (*thread_start)(void *user);
 	void (*thread_stop)(void *user);
 	/*
-	 * [the last of the pool's threads; where all had left before, the thread that ends the
-	 * pool] After the last thread_stop: the pool uses user no more. Comes before
-	 * tern_pool_destroy returns; after a put it is the only sign.
+	 * [any] After the last thread_stop: the pool uses user no more. On the watchdog, if there
+	 * is one; else on the last of the pool's threads or, where none is left, inside the call
+	 * that brings the pool to its end: a put or destroy of the pool, a put of a lane, a cancel,
+	 * or what tried in vain to start a thread. Comes before tern_pool_destroy returns; after a
+	 * put it is the only sign.
 	 */
 	void (*gone)(void *user);
 	void *user;
