@@ -84,7 +84,9 @@ struct tern__worker {
 	struct tern__doing doing;
 	struct tern__watched watched;
 	struct tern__timing timing;
+#ifdef TERN_STATS
 	TERN__LINE struct tern__tally tally; /* others read it */
+#endif
 };
 
 /*

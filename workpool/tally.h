@@ -2,7 +2,8 @@
 /*
  * What is counted for tern_pool_stats and tern_lane_stats, and where: with the pool's lock held, in
  * the pool or the lane; else by each worker for itself, on lines of its own that others only read.
- * A library without statistics has none of it.
+ * A library without statistics has none of it but what decisions rest on (struct tern__timing), a
+ * byte in place of a pool's and a lane's, and two counts that cost nothing (started, threads_peak).
  */
 #ifndef TERN__TALLY_H
 #define TERN__TALLY_H
@@ -53,10 +54,6 @@ struct tern__lane_tally {
 #define TERN__COUNT_OWN(worker, field) tern__bump(&(worker)->tally.field, 1u)
 #else
 #define TERN__STATS false
-
-struct tern__tally {
-	char none[1];
-};
 
 struct tern__pool_tally {
 	char none[1];
