@@ -30,8 +30,9 @@ struct tern_resolve {
 	const struct addrinfo *hints; /* NULL: none */
 	struct addrinfo *result;      /* in done: yours, for freeaddrinfo; NULL if error is not 0 */
 	int error;		      /* in done: 0 or EAI_..., for gai_strerror */
-	int system_error; /* with EAI_SYSTEM: the errno; ECANCELED, ETIMEDOUT or ECHILD if it
-			     never ran */
+	int system_error; /* with EAI_SYSTEM: the errno. If nothing was looked up ECANCELED,
+			     ETIMEDOUT or ECHILD, as -work.status; the resolver may have
+			     ETIMEDOUT of its own */
 };
 
 /* [any] Prepares a lookup; all else becomes NULL or 0, for you to set. done is required. */
