@@ -38,7 +38,11 @@ struct tern_histogram {
  */
 uint64_t tern_histogram_quantile(const struct tern_histogram *histogram, double q);
 
-/* What a pool is doing: exact at the moment of the call; counts that grow start at 0. */
+/*
+ * What a pool is doing. The counts are of one moment in the call, but `running`, which is about so;
+ * searches and histograms are read just after it. Where only some items are timed, histograms are
+ * estimates. Counts that grow start at 0.
+ */
 struct tern_pool_stats {
 	size_t size;		  /* set it to sizeof(struct tern_pool_stats) before the call */
 	uint32_t threads;	  /* alive or being started */
@@ -53,7 +57,7 @@ struct tern_pool_stats {
 	uint64_t threads_exited;
 	uint64_t threads_failed;    /* threads that could not be started so far */
 	uint64_t wakes;		    /* sleeping workers woken so far */
-	uint32_t running;	    /* threads that are in an item */
+	uint32_t running;	    /* threads that are in an item, about */
 	uint32_t sample;	    /* at present one of so many items is timed: 1 or 16 */
 	uint64_t searches_paid;	    /* how often a worker looked for work before it slept: found, */
 	uint64_t searches_failed;   /* ... and in vain */
