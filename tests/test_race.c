@@ -519,7 +519,7 @@ static const struct test tests[] = {
 	{"a lane is left before its item comes home", a_lane_is_left_before_its_item_comes_home},
 	{"a call may come after the pool's end", a_call_may_come_after_the_pools_end},
 	{"who is refused takes no room", who_is_refused_takes_no_room},
-	{"who tries no more has let go", who_tries_no_more_has_let_go},
+	{"who tries no more has let go", WITH_STATS(who_tries_no_more_has_let_go)},
 };
 
 int main(int argc, char **argv)
