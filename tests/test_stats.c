@@ -26,7 +26,7 @@ static void rows_are_counted_whole(void)
 		if (i >= 80000)
 			pool.run_beyond_ns = rand_r(&seed) % 2 ? 1 : -1;
 		w.gap.slept = slept;
-		times = tern__policy_times(&w);
+		times = tern__timing_is_due(&w);
 		ck_assert(times || (!slept && !w.timing.weight));
 		timed += times;
 		counted += w.timing.weight;
@@ -57,10 +57,10 @@ static void the_estimate_is_right_on_average(void)
 		uint64_t ns = rand_r(&seed) % (busy ? 50 : 5000) == 0 ? 200 * TERN__US : 100;
 
 		exact += (double)ns;
-		if (!tern__policy_times(&w))
+		if (!tern__timing_is_due(&w))
 			continue;
 		w.timing.run_ns = ns;
-		tern__policy_timed(&w);
+		tern__timing_note(&w);
 		counted += w.timing.weight;
 		estimate += (double)(w.timing.weight * ns);
 		every += w.timing.weight == 1;

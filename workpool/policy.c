@@ -20,11 +20,8 @@
 #include "pool.h"
 
 #define RESTART_NS    (10 * TERN__MS) /* after a failed start, others are not even tried */
-#define TAKES_A_CLOCK 16	      /* a worker reads the clock for one of so many items */
-#define LONG_NS	      (4 * TERN__US)  /* to read it twice for an item that long does not matter */
-#define RUN_CAP_NS    (1000 * TERN__MS)
-#define RUN_WEIGHT    16
-#define SHARED_NS     250	       /* shorter items run no faster on two threads than on one */
+#define TAKES_A_LOOK  16  /* so many items taken, and a worker looks once who is needed */
+#define SHARED_NS     250 /* shorter items run no faster on two threads than on one */
 #define TRUST_NS      (500 * TERN__US) /* ... so they are left to one; a loop looks again after 1 ms */
 #define FEW	      32 /* so many waiting are not worth a second look, but a second wake */
 #define BRISK_WAKES   3
@@ -116,70 +113,6 @@ uint32_t tern__policy_backlog(const struct tern_pool *p)
 	return tern__load(&p->awake) < most ? 0 : tern__load(&p->waiting);
 }
 
-uint32_t tern__policy_sample(const struct tern_pool *p)
-{
-	return tern__load(&p->run_beyond_ns) < 0 ? TAKES_A_CLOCK : 1;
-}
-
-/*
- * Of each 16 items of a worker one is timed, at a place that no pattern of theirs can be in step
- * with. For the statistics it stands for all of them, or is one of them, as it was decided before
- * the first: so each item counts once on average, whatever it tells of those to come. An item that
- * ends a sleep, and a worker's first, are timed too, but only to decide by.
- */
-bool tern__policy_decide_time(struct tern__worker *w)
-{
-	struct tern__timing *t = &w->timing;
-	bool guides = w->gap.slept || !t->clock_ns;
-	uint32_t place;
-
-	t->weight = 0;
-	t->left += t->skip;
-	t->skip = 0;
-	if (!t->left) {
-		t->dice = t->dice * 1664525 + 1013904223;
-		t->left = TAKES_A_CLOCK;
-		t->rate = TERN__STATS ? tern__policy_sample(w->pool) : TAKES_A_CLOCK;
-	}
-	place = t->dice >> 28;
-	t->chosen = --t->left == place;
-	if (t->rate > 1)
-		t->skip = t->left > place ? t->left - place - 1 : t->left;
-	t->left -= t->skip;
-	if (!t->chosen && !guides && t->rate > 1)
-		return false;
-	w->gap.slept = false;
-	t->guides = guides || t->chosen;
-	if (t->chosen || t->rate == 1)
-		t->weight = t->rate;
-	return true;
-}
-
-/* The mean, with which all items are timed at first: a handful is not worth an estimate. */
-static void note_mean(struct tern_pool *p, uint64_t ran_ns)
-{
-	int64_t beyond = (int64_t)ran_ns - (int64_t)LONG_NS, mean = tern__load(&p->run_beyond_ns);
-
-	tern__store(&p->run_beyond_ns, (int32_t)(mean + (beyond - mean) / RUN_WEIGHT));
-}
-
-/* A long item is believed at once, short ones only slowly. */
-void tern__policy_timed(struct tern__worker *w)
-{
-	struct tern_pool *p = w->pool;
-	uint64_t average = tern__load(&p->run_ns), ran_ns = w->timing.run_ns;
-
-	if (ran_ns > RUN_CAP_NS)
-		ran_ns = RUN_CAP_NS;
-	if (TERN__STATS && w->timing.chosen)
-		note_mean(p, ran_ns);
-	if (!w->timing.guides)
-		return;
-	if (ran_ns < average)
-		ran_ns = (average * (RUN_WEIGHT - 1) + ran_ns) / RUN_WEIGHT;
-	tern__store(&p->run_ns, (uint32_t)ran_ns);
-}
-
 /* Whether what comes next should come about as soon as somebody who sleeps could answer. */
 static bool is_brisk(const struct tern_pool *p)
 {
@@ -245,7 +178,7 @@ struct tern__summons tern__policy_taken(struct tern__worker *w)
 	p->owed = p->owed && p->waiting;
 	if (!p->waiting || in_service(p) >= p->threads_max)
 		return (struct tern__summons){.start = false};
-	if (p->owed || w->taken % TAKES_A_CLOCK == 0 ||
+	if (p->owed || w->taken % TAKES_A_LOOK == 0 ||
 	    (p->idle_top && tern__policy_is_much(p, p->waiting)))
 		return tern__policy_summon(p, p->owed ? TERN__HASTE_NOW : TERN__HASTE_TAKEN);
 	return (struct tern__summons){.start = false};

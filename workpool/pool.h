@@ -9,6 +9,7 @@
  *	policy.c  who is woken or started when, who looks, who leaves: every number
  *	thread.c  one worker thread's life
  *	start.c	  how a thread comes to be
+ *	timing.c  which items are timed
  *	doing.h	  what a worker is running, for others to read
  *	watch.c	  who tells of items that do not end
  *	dump.c	  what a pool is doing, as text
@@ -58,6 +59,20 @@ struct tern__watched {
 	uint32_t taken;	   /* which one it is */
 	uint64_t since_ns; /* running */
 	bool told;
+};
+
+/* How a worker times its items; its own thread's. See timing.c. */
+struct tern__timing {
+	uint32_t skip;	 /* the next so many items are not timed ... */
+	uint32_t left;	 /* ... and after them so many are left of the 16 of which one is chosen */
+	uint32_t dice;	 /* its upper four bits are the place of that one */
+	uint32_t rate;	 /* of these 16 one of so many is timed for the statistics: 1 or 16 */
+	bool chosen;	 /* the item at hand is that one */
+	bool guides;	 /* it is timed to decide by */
+	uint32_t weight; /* so many items it stands for in the statistics; 0: in none */
+	uint64_t since_ns; /* it came to the pool */
+	uint64_t clock_ns; /* when the worker last looked */
+	uint64_t wait_ns, run_ns;
 };
 
 struct tern__worker {
@@ -178,7 +193,7 @@ struct tern_pool {
 	uint32_t made_in;	   /* generation in which it was made or adopted; see fork.c */
 	struct tern__port *ports;  /* grows at the front under the lock, read without */
 	uint32_t run_ns;	   /* how long items ran lately, the long ones; sampled */
-	int32_t run_beyond_ns;	   /* how much longer than LONG_NS on average; see policy.c */
+	int32_t run_beyond_ns;	   /* how much longer than LONG_NS on average; see timing.c */
 	uint32_t cpus;
 	uint32_t threads_min, threads_max, blocking_max;
 	uint64_t idle_ns, spin_ns; /* spin_ns: see gap.h */
@@ -359,21 +374,24 @@ bool tern__policy_search(struct tern__worker *worker);
  * wake.
  */
 bool tern__policy_is_much(const struct tern_pool *pool, uint32_t items);
-/* [worker] Whether to time the item that is about to run; then, when it was timed. */
-bool tern__policy_decide_time(struct tern__worker *worker);
-static inline bool tern__policy_times(struct tern__worker *worker)
+/* [lock held] How long an idle worker sleeps before it may leave; UINT64_MAX: for ever. */
+uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
+
+/* timing.c */
+/* [worker] Whether to time the item that is about to run; the uncommon part of it. */
+bool tern__timing_decide(struct tern__worker *worker);
+static inline bool tern__timing_is_due(struct tern__worker *worker)
 {
 	if (!worker->timing.skip || worker->gap.slept)
-		return tern__policy_decide_time(worker);
+		return tern__timing_decide(worker);
 	worker->timing.skip--;
 	worker->timing.weight = 0;
 	return false;
 }
-void tern__policy_timed(struct tern__worker *worker);
+/* [worker] It was timed. */
+void tern__timing_note(struct tern__worker *worker);
 /* [any] One of so many items is timed for the statistics. */
-uint32_t tern__policy_sample(const struct tern_pool *pool);
-/* [lock held] How long an idle worker sleeps before it may leave; UINT64_MAX: for ever. */
-uint64_t tern__policy_idle_ns(const struct tern_pool *pool);
+uint32_t tern__timing_rate(const struct tern_pool *pool);
 
 /* thread.c */
 /* The worker this thread is; NULL: none. */

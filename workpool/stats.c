@@ -80,7 +80,7 @@ static struct tern__worker *read_counts(struct tern_pool *p, struct tern_pool_st
 	now->idle = p->idle;
 	now->threads_peak = p->threads_peak;
 	now->running = running_in_pool(p);
-	now->sample = tern__policy_sample(p);
+	now->sample = tern__timing_rate(p);
 	now->queued = p->waiting;
 	for (const struct tern_lane *lane = p->lanes; lane; lane = lane->next)
 		now->queued += held_in(lane);

@@ -13,20 +13,6 @@
 
 #include "../lib/base/atomic.h"
 
-/* How a worker times its items; its own thread's. See policy.c. */
-struct tern__timing {
-	uint32_t skip;	 /* the next so many items are not timed ... */
-	uint32_t left;	 /* ... and after them so many are left of the 16 of which one is chosen */
-	uint32_t dice;	 /* its upper four bits are the place of that one */
-	uint32_t rate;	 /* of these 16 one of so many is timed for the statistics: 1 or 16 */
-	bool chosen;	 /* the item at hand is that one */
-	bool guides;	 /* it is timed to decide by */
-	uint32_t weight; /* so many items it stands for in the statistics; 0: in none */
-	uint64_t since_ns; /* it came to the pool */
-	uint64_t clock_ns; /* when the worker last looked */
-	uint64_t wait_ns, run_ns;
-};
-
 #ifdef TERN_STATS
 #define TERN__STATS true
 

@@ -84,7 +84,7 @@ static inline bool call(struct tern__worker *w, tern_work_fn *fn, struct tern_wo
 {
 	uint32_t generation = tern__fork_generation();
 	struct tern__timing *t = &w->timing;
-	bool times = tern__policy_times(w);
+	bool times = tern__timing_is_due(w);
 	uint64_t start;
 
 	if (times) {
@@ -99,7 +99,7 @@ static inline bool call(struct tern__worker *w, tern_work_fn *fn, struct tern_wo
 	if (times) {
 		t->clock_ns = tern__now_ns();
 		t->run_ns = t->clock_ns - start;
-		tern__policy_timed(w);
+		tern__timing_note(w);
 		tern__stats_timed(w);
 	}
 	tern__doing_stop(&w->doing);
