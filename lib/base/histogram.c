@@ -65,9 +65,10 @@ static uint64_t rank_of(uint64_t count, double q)
 		return 1;
 	if (q >= 1)
 		return count;
+	/* few shares are exact in binary: what is over by so little is what was meant */
 	exact = q * (double)count;
 	rank = (uint64_t)exact;
-	return rank + ((double)rank < exact);
+	return rank + (exact - (double)rank > exact * 1e-12);
 }
 
 uint64_t tern_histogram_quantile(const struct tern_histogram *h, double q)
