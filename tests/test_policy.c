@@ -151,11 +151,12 @@ static void so_many_come_together(void)
 
 #define YOUNG_NS (100 * TERN__US) /* no item is late that soon */
 
-/* The only thread leaves, an item came that long ago: whether the end of a turn starts another. */
-static bool turn_starts(uint64_t ago_ns, struct tern_lane *lane, uint64_t over_ago_ns)
+/* The only thread leaves, an item came that long ago: whether who comes in haste starts another. */
+static bool starts(enum tern__haste haste, uint64_t ago_ns, struct tern_lane *lane,
+		   uint64_t over_ago_ns)
 {
 	uint64_t now;
-	bool starts;
+	bool start;
 
 	do {
 		struct tern_work work;
@@ -176,15 +177,17 @@ static bool turn_starts(uint64_t ago_ns, struct tern_lane *lane, uint64_t over_a
 			tern__lane_leave(lane);
 		}
 		ck_assert_uint_eq(pool.waiting, 1);
-		starts = tern__policy_summon(&pool, TERN__HASTE_TURN).start;
+		start = tern__policy_summon(&pool, haste).start;
 	} while (tern__now_ns() - now > YOUNG_NS); /* something else had the CPU */
-	return starts;
+	return start;
 }
 
 static void a_turn_starts_a_thread_only_for_old_items(void)
 {
-	ck_assert(!turn_starts(0, NULL, 0));
-	ck_assert(turn_starts(TERN__MS, NULL, 0));
+	ck_assert(!starts(TERN__HASTE_TURN, 0, NULL, 0));
+	ck_assert(starts(TERN__HASTE_TURN, TERN__MS, NULL, 0));
+	/* and not before its end */
+	ck_assert(!starts(TERN__HASTE_WITHIN, TERN__MS, NULL, 0));
 }
 
 /* What a lane held did not wait for a thread until it entered. */
@@ -192,8 +195,8 @@ static void what_a_lane_held_is_not_old_by_that(void)
 {
 	struct tern_lane lane;
 
-	ck_assert(!turn_starts(1000 * TERN__MS, &lane, 0));
-	ck_assert(turn_starts(1000 * TERN__MS, &lane, TERN__MS));
+	ck_assert(!starts(TERN__HASTE_TURN, 1000 * TERN__MS, &lane, 0));
+	ck_assert(starts(TERN__HASTE_TURN, 1000 * TERN__MS, &lane, TERN__MS));
 }
 
 static void a_lane_knows_when_one_was_over(void)

@@ -138,13 +138,15 @@ static uint32_t wanted(const struct tern_pool *p, enum tern__haste haste)
 }
 
 /*
- * To start a thread takes a loop's time, so at the end of a turn it is left to those who are there,
- * and to the loop when it sleeps. But there may be none, or what waits grow old: some loops never
- * sleep.
+ * To start a thread takes a loop's time, so within a turn, and at its end, it is left to those who
+ * are there, and to the loop when it sleeps. But there may be none; and some loops never sleep, so
+ * at the end of a turn nothing is left that has grown old.
  */
-static bool cannot_be_left(const struct tern_pool *p)
+static bool can_be_left(const struct tern_pool *p, enum tern__haste haste)
 {
-	return p->threads == p->lent || is_late(p);
+	if (haste > TERN__HASTE_TURN || p->threads == p->lent)
+		return false;
+	return haste < TERN__HASTE_TURN || !is_late(p);
 }
 
 struct tern__summons tern__policy_summon(struct tern_pool *p, enum tern__haste haste)
@@ -164,7 +166,7 @@ struct tern__summons tern__policy_summon(struct tern_pool *p, enum tern__haste h
 		return none;
 	if (p->idle_top)
 		return (struct tern__summons){.worker = tern__policy_claim(p)};
-	if ((haste == TERN__HASTE_TURN && !cannot_be_left(p)) || !may_start(p))
+	if (can_be_left(p, haste) || !may_start(p))
 		return none;
 	tern__policy_count_start(p);
 	return (struct tern__summons){.start = true};

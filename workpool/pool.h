@@ -337,10 +337,11 @@ bool tern__queue_looks_filled(const struct tern_pool *pool);
 
 /* policy.c */
 enum tern__haste {
-	TERN__HASTE_TURN,  /* a loop at the end of a turn: it comes round again */
-	TERN__HASTE_TAKEN, /* a worker that has taken an item */
-	TERN__HASTE_SLEEP, /* a loop before it sleeps: it looks again in a millisecond */
-	TERN__HASTE_NOW,   /* one who will not look again */
+	TERN__HASTE_WITHIN, /* a loop within a turn: it looks again at its end */
+	TERN__HASTE_TURN,   /* a loop at the end of a turn: it comes round again */
+	TERN__HASTE_TAKEN,  /* a worker that has taken an item */
+	TERN__HASTE_SLEEP,  /* a loop before it sleeps: it looks again in a millisecond */
+	TERN__HASTE_NOW,    /* one who will not look again */
 };
 
 /* [lock held] Whether somebody must come for what waits, and who. */

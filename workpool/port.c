@@ -29,6 +29,11 @@ static struct tern__port *port_of_rider(struct tern__rider *rider)
 
 static void flush(struct tern__rider *rider, enum tern__flush why)
 {
+	static const enum tern__haste hastes[] = {
+		[TERN__FLUSH_FULL] = TERN__HASTE_WITHIN, [TERN__FLUSH_LOOKING] = TERN__HASTE_WITHIN,
+		[TERN__FLUSH_TURN] = TERN__HASTE_TURN,	 [TERN__FLUSH_SLEEPING] = TERN__HASTE_SLEEP,
+		[TERN__FLUSH_NOW] = TERN__HASTE_NOW,
+	};
 	struct tern__port *port = port_of_rider(rider);
 	struct tern_pool *p = port->pool;
 	struct tern__summons summons;
@@ -49,9 +54,7 @@ static void flush(struct tern__rider *rider, enum tern__flush why)
 	do {
 		tern__pool_lock(p);
 		tern__queue_collect(p);
-		summons = tern__policy_summon(p, why == TERN__FLUSH_NOW	       ? TERN__HASTE_NOW
-						 : why == TERN__FLUSH_SLEEPING ? TERN__HASTE_SLEEP
-									       : TERN__HASTE_TURN);
+		summons = tern__policy_summon(p, hastes[why]);
 		/* a start may fail: then somebody must look again */
 		rider->unsettled = !tern__policy_is_settled(p) || summons.start;
 		tern__pool_unlock(p);
