@@ -205,11 +205,16 @@ void latch_wait(struct latch *latch)
 	pthread_mutex_unlock(&latch->lock);
 }
 
+/* Some tests want hundreds of threads, with 32-bit addresses too. */
 pthread_t thread_new(void *(*fn)(void *), void *arg)
 {
+	pthread_attr_t attr;
 	pthread_t thread;
 
-	ck_assert_int_eq(pthread_create(&thread, NULL, fn, arg), 0);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 1 << 20);
+	ck_assert_int_eq(pthread_create(&thread, &attr, fn, arg), 0);
+	pthread_attr_destroy(&attr);
 	return thread;
 }
 

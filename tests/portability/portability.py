@@ -86,6 +86,8 @@ def cross_file(target, folder, log):
         raise NotToBeHad("nothing runs its programs here")
     if not target.cpu:
         return None
+    if runs and "qemu" in runs[0]:
+        flags.append("-DNO_THREADS_IN_CHILD")  # it ends a forked child that starts a thread
     prefix = target.compiler.removesuffix("gcc")
     tools = {tool: prefix + tool if shutil.which(prefix + tool) else tool
              for tool in ("ar", "strip")}
