@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Runs the systems side by side: in turn within each round, so that what disturbs the machine
-disturbs all of them; medians over rounds, ratios of runs of the same round."""
+disturbs all of them; medians over rounds, mostly, and ratios of runs of the same round."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import threading
 import time
+import typing
 from dataclasses import dataclass, field
 
 NOISE = 1.05  # "not slower" is asked of medians that scatter by so much
@@ -175,10 +176,11 @@ class Cell:
     keys: dict = field(default_factory=dict)  # what the plots and tables sort by
     runs: dict = field(default_factory=dict)
     measured_again: bool = False
+    average: typing.Callable = statistics.median  # what is typical of many runs
 
-    def median(self, name, metric):
+    def typical(self, name, metric):
         values = [r[metric] for r in self.runs.get(name, []) if metric in r]
-        return statistics.median(values) if values else None
+        return self.average(values) if values else None
 
     def derive(self, name, metric, factor):
         """A metric in another unit, for plots."""
@@ -188,7 +190,7 @@ class Cell:
                     run[name] = run[metric] * factor
 
     def best_peer(self, metric):
-        peers = [(self.median(p, metric), p) for p in PEERS if p in self.runs]
+        peers = [(self.typical(p, metric), p) for p in PEERS if p in self.runs]
         peers = [(value, p) for value, p in peers if value is not None]
         return min(peers)[1] if peers else None
 
@@ -201,13 +203,13 @@ class Cell:
         return [a[metric] / b[metric] for a, b in zip(ours, theirs) if b.get(metric) and metric in a]
 
     def ratio(self, name, metric, other=None):
-        """The median of these."""
+        """The typical one of these."""
         ratios = self.ratios(name, metric, other)
-        return statistics.median(ratios) if ratios else None
+        return self.average(ratios) if ratios else None
 
-    def is_over(self, name, metric, limit):
+    def is_over(self, name, metric, limit, other=None):
         """Whether three rounds of four lie over the limit: more than their noise."""
-        ratios = sorted(self.ratios(name, metric))
+        ratios = sorted(self.ratios(name, metric, other))
         return bool(ratios) and ratios[len(ratios) // 4] > limit
 
     def as_json(self):
@@ -218,9 +220,10 @@ class Cell:
             **self.keys,
             "measured_again": self.measured_again,
             "rounds": {name: len(runs) for name, runs in self.runs.items()},
-            "median": {
+            "average": self.average.__name__,
+            "typical": {
                 name: {
-                    m: self.median(name, m)
+                    m: self.typical(name, m)
                     for m in metrics
                     if not isinstance(runs[0].get(m, ""), str)
                 }
@@ -287,11 +290,11 @@ def ratio_bar(title, cells, name, metric, limit, never_waivable=False):
     bar = Bar(title, limit, never_waivable)
     for cell in cells:
         peer = cell.best_peer(metric)
-        ours = cell.median(name, metric)
+        ours = cell.typical(name, metric)
         if peer and ours is not None:
             figure = cell.ratio(name, metric)
             doubted = figure is not None and not cell.is_over(name, metric, limit)
-            text = f"{cell.label}: {ns(ours)}, {peer} {ns(cell.median(peer, metric))}"
+            text = f"{cell.label}: {ns(ours)}, {peer} {ns(cell.typical(peer, metric))}"
             if cell.measured_again:
                 text += ", measured again"
             if doubted and figure > limit:
@@ -323,7 +326,7 @@ def compare_table(cells, systems, metrics):
     rows = []
     for cell in cells:
         for metric, title in metrics:
-            row = [cell.label, title] + [ns(cell.median(s, metric)) for s in systems]
+            row = [cell.label, title] + [ns(cell.typical(s, metric)) for s in systems]
             for name in TERNS:
                 ratio = cell.ratio(name, metric)
                 row.append("-" if ratio is None else f"{ratio:.3g}")

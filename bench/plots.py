@@ -44,7 +44,7 @@ def line_style(name):
 
 def y_axis(cells, metric, names):
     """One y range for all panels of a row, so that they can be compared at a glance."""
-    values = [c.median(n, metric) for c in cells for n in names]
+    values = [c.typical(n, metric) for c in cells for n in names]
     values = [v for v in values if v] or [1]
     low, high = min(values) / 1.5, max(values) * 1.5
     steps = (1, 2, 5) if high / low < 300 else (1,)
@@ -104,7 +104,7 @@ def panel_lines(panel, metric, names, x_key):
     data, plots = [], []
     for n in names:
         plots.append(f"'-' using 1:2 with linespoints {line_style(n)} title {quote(n)}")
-        data += [f"{c.keys[x_key]} {number(c.median(n, metric))}" for c in panel] or ["NaN NaN"]
+        data += [f"{c.keys[x_key]} {number(c.typical(n, metric))}" for c in panel] or ["NaN NaN"]
         data.append("e")
     return ["plot " + ", ".join(plots)] + data
 

@@ -70,7 +70,7 @@ def bars(cells):
         bar = Bar(f"loop away, pool saturated: {title} [ms]", limit / 1e6)
         for cell in cells:
             for name in TERNS:
-                took = cell.median(name, metric)
+                took = cell.typical(name, metric)
                 if took:
                     bar.add(took / 1e6, f"{cell.label}, {name}")
         result.append(bar)
@@ -81,7 +81,7 @@ def table(cells, bench):
     return make_table(
         ["", "tick"] + bench.names,
         [
-            [c.label, title] + [ns(c.median(s, metric)) for s in bench.names]
+            [c.label, title] + [ns(c.typical(s, metric)) for s in bench.names]
             for c in cells
             for metric, title in METRICS + (("late_p999_ns", "probe's own p99.9"),)
         ],
@@ -95,7 +95,7 @@ def plot(cells, bench):
             f"{TITLE}: {cell.label}",
             bench.names,
             [
-                (title, [(cell.median(s, metric) or 0) / 1e3 for s in bench.names])
+                (title, [(cell.typical(s, metric) or 0) / 1e3 for s in bench.names])
                 for metric, title in METRICS
             ],
             "tick to answer [us]",

@@ -27,7 +27,7 @@ def bars(cells):
     for kind in ("cold", "warm"):
         bar = Bar(f"{kind} burst of 8 x 100 ms / one item", LIMIT, True)
         for name in TERNS:
-            took = cells[0].median(name, f"{kind}_ns")
+            took = cells[0].typical(name, f"{kind}_ns")
             if took:
                 bar.add(took / (ITEM_MS * 1e6), f"{name}: {ns(took)}")
         result.append(bar)
@@ -38,7 +38,7 @@ def table(cells, bench):
     return make_table(
         ["burst of 8 x 100 ms"] + bench.names,
         [
-            [kind] + [ns(cells[0].median(s, f"{kind}_ns")) for s in bench.names]
+            [kind] + [ns(cells[0].typical(s, f"{kind}_ns")) for s in bench.names]
             for kind in ("cold", "warm")
         ],
     )
@@ -51,7 +51,7 @@ def plot(cells, bench):
             TITLE,
             bench.names,
             [
-                (kind, [cells[0].median(s, f"{kind}_ns") / 1e6 for s in bench.names])
+                (kind, [cells[0].typical(s, f"{kind}_ns") / 1e6 for s in bench.names])
                 for kind in ("cold", "warm")
             ],
             "time until all are done [ms]",

@@ -31,7 +31,7 @@ def bars(cells):
     for cell in cells:
         limit.add(
             cell.ratio("tern", "wall", LIMIT.name),
-            f"{cell.label}: {ns(cell.median('tern', 'wall'))}, {ns(cell.median(LIMIT.name, 'wall'))}",
+            f"{cell.label}: {ns(cell.typical('tern', 'wall'))}, {ns(cell.typical(LIMIT.name, 'wall'))}",
         )
     return [
         limit,

@@ -82,7 +82,7 @@ def bars(cells):
     ):
         bar = Bar(title, limit, True, timed=False)
         for name in TERNS:
-            bar.add(cell.median(name, metric), name)
+            bar.add(cell.typical(name, metric), name)
         result.append(bar)
     return result
 
@@ -91,7 +91,7 @@ def table(cells, bench):
     return make_table(
         [f"idle for {cells[0].keys['seconds']} s"] + bench.names,
         [
-            [title] + [f"{cells[0].median(s, metric):.0f}" for s in bench.names]
+            [title] + [f"{cells[0].typical(s, metric):.0f}" for s in bench.names]
             for metric, title in (
                 ("switches", "context switches"),
                 ("cpu_ns", "CPU [ns]"),
@@ -108,8 +108,8 @@ def plot(cells, bench):
             f"{TITLE} for {cells[0].keys['seconds']} s, after a burst on 8 threads",
             bench.names,
             [
-                ("wake-ups", [cells[0].median(s, "switches") for s in bench.names]),
-                ("threads left", [cells[0].median(s, "threads") for s in bench.names]),
+                ("wake-ups", [cells[0].typical(s, "switches") for s in bench.names]),
+                ("threads left", [cells[0].typical(s, "threads") for s in bench.names]),
             ],
             "number",
         )

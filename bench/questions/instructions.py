@@ -51,7 +51,7 @@ def table(cells, bench):
     names = [n for n in bench.names if cells and n in cells[0].runs]
     return make_table(
         ["instructions an item"] + names,
-        [[c.label] + [f"{c.median(s, 'instructions'):.0f}" for s in names] for c in cells],
+        [[c.label] + [f"{c.typical(s, 'instructions'):.0f}" for s in names] for c in cells],
     )
 
 
@@ -62,7 +62,7 @@ def plot(cells, bench):
             NAME,
             TITLE,
             names,
-            [(c.label, [c.median(n, "instructions") for n in names]) for c in cells],
+            [(c.label, [c.typical(n, "instructions") for n in names]) for c in cells],
             "instructions",
             log_y=True,
         )

@@ -52,7 +52,7 @@ def bars(cells):
 
 def table(cells, bench):
     def figure(cell, name, metric):
-        value = cell.median(name, metric)
+        value = cell.typical(name, metric)
         return "unmeasured" if value is None else ns(value)
 
     rows = [

@@ -37,8 +37,9 @@ def bars(cells):
     for cell in cells:
         bar.add(
             cell.ratio("with", "wall", "without"),
-            f"{cell.label}: {ns(cell.median('with', 'wall'))}, "
-            f"{ns(cell.median('without', 'wall'))}",
+            f"{cell.label}: {ns(cell.typical('with', 'wall'))}, "
+            f"{ns(cell.typical('without', 'wall'))}",
+            not cell.is_over("with", "wall", LIMIT, "without"),
         )
     return [bar]
 
@@ -48,7 +49,7 @@ def table(cells, bench):
         ["wall an item", "with", "without", "with / without"],
         [
             [c.label]
-            + [ns(c.median(s, "wall")) for s in ("with", "without")]
+            + [ns(c.typical(s, "wall")) for s in ("with", "without")]
             + [f"{c.ratio('with', 'wall', 'without'):.3g}"]
             for c in cells
         ],
@@ -61,7 +62,7 @@ def plot(cells, bench):
             NAME,
             TITLE,
             [c.label for c in cells],
-            [(s, [c.median(s, "wall") for c in cells]) for s in ("with", "without")],
+            [(s, [c.typical(s, "wall") for c in cells]) for s in ("with", "without")],
             "wall time an item [ns]",
             log_y=True,
         )

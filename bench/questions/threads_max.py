@@ -37,7 +37,7 @@ def bars(cells):
     for cell in cells:
         bar.add(
             cell.ratio("64", "wall", "4"),
-            f"{cell.label}: {ns(cell.median('64', 'wall'))}, {ns(cell.median('4', 'wall'))}",
+            f"{cell.label}: {ns(cell.typical('64', 'wall'))}, {ns(cell.typical('4', 'wall'))}",
         )
     return [bar]
 
@@ -47,7 +47,7 @@ def table(cells, bench):
         ["wall an item"] + [f"threads_max {m}" for m in MAXIMA] + ["64 / 4"],
         [
             [c.label]
-            + [ns(c.median(str(m), "wall")) for m in MAXIMA]
+            + [ns(c.typical(str(m), "wall")) for m in MAXIMA]
             + [f"{c.ratio('64', 'wall', '4'):.3g}"]
             for c in cells
         ],
@@ -60,7 +60,7 @@ def plot(cells, bench):
             NAME,
             f"tern: {TITLE}",
             [c.label for c in cells],
-            [(f"threads_max {m}", [c.median(str(m), "wall") for c in cells]) for m in MAXIMA],
+            [(f"threads_max {m}", [c.typical(str(m), "wall") for c in cells]) for m in MAXIMA],
             "wall time an item [ns]",
             log_y=True,
         )

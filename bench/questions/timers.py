@@ -28,7 +28,7 @@ def bars(cells):
 def table(cells, bench):
     return make_table(
         ["a timer among 100,000"] + list(SYSTEMS),
-        [[title] + [ns(c.median(s, m)) for s in SYSTEMS] for c in cells for m, title in METRICS],
+        [[title] + [ns(c.typical(s, m)) for s in SYSTEMS] for c in cells for m, title in METRICS],
     )
 
 
@@ -38,7 +38,7 @@ def plot(cells, bench):
             NAME,
             f"{TITLE} armed, moved and stopped",
             [title for _, title in METRICS],
-            [(s, [c.median(s, m) for m, _ in METRICS]) for s in SYSTEMS],
+            [(s, [c.typical(s, m) for m, _ in METRICS]) for s in SYSTEMS],
             "time a timer [ns]",
         )
         for c in cells
