@@ -144,12 +144,32 @@ static void not_for_a_little(void)
 	}
 }
 
+static void who_shares_its_cpu_gives_way_at_once(void)
+{
+	struct tern__gap g = {.limit_ns = LIMIT};
+	const uint64_t now = 1000 * TERN__MS;
+
+	gap(&g, SHORT);
+	tern__gap_begin(&g, now);
+	ck_assert(!tern__gap_gives_way(&g, now + TERN__US));
+	ck_assert(tern__gap_gives_way(&g, now + 3 * TERN__US));
+	/* somebody ran */
+	tern__gap_yielded(&g, now, now + 3 * TERN__US);
+	tern__gap_begin(&g, now + 4 * TERN__US);
+	ck_assert(tern__gap_gives_way(&g, now + 5 * TERN__US));
+	/* nobody did */
+	tern__gap_yielded(&g, now, now + TERN__US / 2);
+	tern__gap_begin(&g, now + 4 * TERN__US);
+	ck_assert(!tern__gap_gives_way(&g, now + 5 * TERN__US));
+}
+
 static const struct test tests[] = {
 	{"short gaps are looked through", short_gaps_are_looked_through},
 	{"long ones are not", long_ones_are_not},
 	{"in between it is tried", in_between_it_is_tried},
 	{"no limit, no look", no_limit_no_look},
 	{"what a wake costs", what_a_wake_costs},
+	{"who shares its CPU gives way at once", who_shares_its_cpu_gives_way_at_once},
 	{"who loses its CPU rests", who_loses_its_cpu_rests},
 	{"not for a little", not_for_a_little},
 };

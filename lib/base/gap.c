@@ -10,6 +10,7 @@
  */
 #include "gap.h"
 
+#define SWITCH_NS (TERN__US)	   /* a yield that takes as long has let somebody run */
 #define LONG_NS	  (500 * TERN__US) /* no yield among threads that look takes as long */
 #define WINDOW_NS (100 * TERN__MS) /* so long after the first long one, others are counted */
 #define SURE_NS	  (8 * TERN__MS)   /* once that is over, ... */
@@ -26,16 +27,17 @@ bool tern__gap_rests(uint64_t now_ns)
 
 void tern__gap_yielded(struct tern__gap *g, uint64_t then_ns, uint64_t now_ns)
 {
-	uint64_t window_ns = now_ns - g->window_since_ns;
+	uint64_t took_ns = now_ns - then_ns, window_ns = now_ns - g->window_since_ns;
 
-	if (now_ns - then_ns < LONG_NS)
+	g->shares_cpu = took_ns >= SWITCH_NS;
+	if (took_ns < LONG_NS)
 		return;
 	if (window_ns > WINDOW_NS) {
 		g->window_since_ns = now_ns;
 		g->window_lost_ns = 0;
 		return;
 	}
-	g->window_lost_ns += now_ns - then_ns;
+	g->window_lost_ns += took_ns;
 	if (window_ns >= SURE_NS && g->window_lost_ns >= window_ns / PART)
 		tern__store(&rest_until_ns, now_ns + REST_NS);
 }

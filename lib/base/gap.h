@@ -43,8 +43,9 @@ struct tern__gap {
 	uint64_t since_ns;   /* when work ran out; 0: there is work */
 	uint64_t look_ns;    /* how long to look in this gap; 0: not at all */
 	uint64_t window_since_ns, window_lost_ns; /* of long yields, see gap.c */
-	uint32_t waits; /* gaps whose average lay in the range of trials */
-	bool slept;	/* in this gap */
+	uint32_t waits;	 /* gaps whose average lay in the range of trials */
+	bool slept;	 /* in this gap */
+	bool shares_cpu; /* somebody ran when it last yielded */
 };
 
 /* [any] Whether nobody is to look for now. */
@@ -59,12 +60,19 @@ static inline uint64_t tern__gap_option(uint32_t spin_us_max)
 }
 
 /*
- * Between two looks, now: the one to bring the work may be waiting for this very CPU. Not at first:
- * most work comes within a microsecond, and a system call takes a part of that.
+ * Between two looks, now: whether to let others have this CPU, for the one to bring the work may be
+ * waiting for it. Not at first: most work comes within a microsecond, from another CPU, and a
+ * system call takes a part of that. But who found somebody waiting the last time looks in vain
+ * until it gives way.
  */
+static inline bool tern__gap_gives_way(const struct tern__gap *g, uint64_t now_ns)
+{
+	return now_ns > g->since_ns + (g->shares_cpu ? 0 : TERN__GAP_ALONE_NS);
+}
+
 static inline void tern__gap_breathe(struct tern__gap *g, uint64_t now_ns)
 {
-	if (now_ns <= g->since_ns + TERN__GAP_ALONE_NS)
+	if (!tern__gap_gives_way(g, now_ns))
 		return;
 	sched_yield();
 	tern__gap_yielded(g, now_ns, tern__now_ns());
