@@ -15,8 +15,8 @@ METRICS = (("wall", "wall"), ("cpu", "CPU"))
 BUSY_SECONDS_MAX = 240
 # Where the kernel puts the threads decides a run, by a factor of four and more: so many short runs,
 # and their geometric mean. A median would only tell which of the two kinds there were more of.
-TIMES = 5
-RUN_MS = 60
+TIMES = 8
+RUN_MS = 40
 
 
 def burn(parent):
