@@ -5,6 +5,7 @@ disturbs all of them; medians over rounds, mostly, and ratios of runs of the sam
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import threading
@@ -122,11 +123,11 @@ class Bench:
         return [json.loads(line) for line in done.stdout.splitlines()]
 
     def round(self, cells, question, number, systems=None):
-        """Asks every system every cell once. The order turns, so that no one is always first."""
+        """Asks every system every cell once, in an order of that round's own: so no one is always
+        first, or after the same one, which leaves the kernel's placement of threads behind."""
         systems = systems or self.systems
         for cell in cells:
-            turn = number % len(systems)
-            for system in systems[turn:] + systems[:turn]:
+            for system in random.Random(number).sample(systems, len(systems)):
                 answer = self.ask(system, question, **cell.params)
                 cell.runs.setdefault(system.name, []).append(per_item(answer))
 
