@@ -45,7 +45,7 @@ MUTANTS = [
     Mutant("one long yield shows nothing", "lib/base/gap.c",
            "\t\tg->window_lost_ns = 0;\n\t\treturn;\n", "\t\tg->window_lost_ns = 0;\n",
            ("plain", "test_gap", "not for a little")),
-    Mutant("only long yields count", "lib/base/gap.c", "now_ns - then_ns < LONG_NS", "false",
+    Mutant("only long yields count", "lib/base/gap.c", "took_ns < LONG_NS", "false",
            ("plain", "test_gap", "not for a little")),
     Mutant("in the range of trials one looks now and then", "lib/base/gap.h",
            "look = ++g->waits % TERN__GAP_TRIAL_EVERY < TERN__GAP_TRIAL_RUN;", "look = false;",
