@@ -68,6 +68,19 @@ static void one_who_sleeps_is_called_for_a_tiny_item(void)
 	tern_pool_destroy(pool);
 }
 
+/* The first says that it runs, and goes on when the second has run. */
+static void first_needs_second(struct job *first, struct latch *arrived, struct job *second,
+			       struct latch *ran)
+{
+	latch_init(arrived, 1);
+	latch_init(ran, 1);
+	job_init(first);
+	job_init(second);
+	first->arrives = arrived;
+	first->waits = ran;
+	second->arrives = ran;
+}
+
 /* The only awake worker is stuck until the second item, which lies with the loop, has run. */
 static void the_pool_ends_with_an_item_in_the_outbox(void)
 {
@@ -77,13 +90,7 @@ static void the_pool_ends_with_an_item_in_the_outbox(void)
 		struct latch arrived, ran;
 		struct job first, second;
 
-		latch_init(&arrived, 1);
-		latch_init(&ran, 1);
-		job_init(&first);
-		job_init(&second);
-		first.arrives = &arrived;
-		first.waits = &ran;
-		second.arrives = &ran;
+		first_needs_second(&first, &arrived, &second, &ran);
 		tern_loop_prepare(loop);
 		tern_pool_submit(pool, loop, &first.work);
 		latch_wait(&arrived);
@@ -336,13 +343,7 @@ static void a_loop_that_never_sleeps_starts_threads_too(void)
 	struct latch arrived, ran;
 	struct job first, second;
 
-	latch_init(&arrived, 1);
-	latch_init(&ran, 1);
-	job_init(&first);
-	job_init(&second);
-	first.arrives = &arrived;
-	first.waits = &ran;
-	second.arrives = &ran;
+	first_needs_second(&first, &arrived, &second, &ran);
 	restless.until_done = &second;
 	tern_post_init(&restless.post, come_round);
 	tern_loop_prepare(restless.loop);

@@ -97,9 +97,8 @@ struct tern_pool_opts {
  * [any] Makes a pool with threads_min threads running (with TERN_NONE: one). opts may be NULL.
  * Returns 0 and the pool in *ret; -EINVAL for threads_min > threads_max, a number of threads, spin,
  * wait, warning or stack size out of range, an affinity without its size or that no CPU matches, or
- * a size below that of size itself; -E2BIG for options from a newer
- * library; -ENOMEM or -EAGAIN when memory or threads are not to be had. On failure *ret is
- * untouched and nothing stays behind.
+ * a size below that of size itself; -E2BIG for options from a newer library; -ENOMEM or -EAGAIN
+ * when memory or threads are not to be had. On failure *ret is untouched and nothing stays behind.
  */
 int tern_pool_create(struct tern_pool **ret, const struct tern_pool_opts *opts);
 

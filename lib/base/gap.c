@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where others want the CPUs, nobody looks.
+ * What yields tell of others who want the CPUs: whether one of them runs here, so that whoever
+ * looks is to give way at once; and whether they are so many that nobody is to look at all.
  *
  * Who yields to somebody who computes is without a CPU for a slice of time, milliseconds; and so is
  * who has used up its own by looking. One who sleeps is let in soon after it is called, because it
