@@ -50,6 +50,7 @@ static void forget(struct tern_loop *l)
 		l->depth = 0;
 	}
 	tern__loop_detach_all(l);
+	tern__sources_detach_all(l);
 	l->timers_own = 0;
 	l->inbox.top = NULL;
 	l->ready = NULL;

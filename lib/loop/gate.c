@@ -23,6 +23,9 @@
  * Every clearing of `armed` by a producer is followed by exactly one write of the descriptor. The
  * loop counts them in `due`, so that it reads the descriptor when, and only when, a write has come
  * or is about to: a read too few would leave it readable for ever, a read too many costs a call.
+ * What sources (source.c) have written is in no count. It is read when one of them came, or when a
+ * wake brought nothing. It may be taken for a producer's write that is still to come, which then
+ * wakes the loop once in vain.
  */
 #include <errno.h>
 #include <string.h>
@@ -31,7 +34,7 @@
 #include "../base/fatal.h"
 #include "loop.h"
 
-static void write_one(struct tern_loop *loop)
+void tern__gate_write(struct tern_loop *loop)
 {
 	const uint64_t one = 1;
 
@@ -45,7 +48,7 @@ static void write_one(struct tern_loop *loop)
 static void wake(struct tern_loop *loop)
 {
 	tern__store(&loop->rung_ns, tern__now_ns());
-	write_one(loop);
+	tern__gate_write(loop);
 }
 
 void tern__loop_ring(struct tern_loop *loop)
@@ -109,6 +112,9 @@ bool tern__gate_open(struct tern_loop *loop, uint32_t awaited)
 {
 	if (!tern__xchg_seq(&loop->armed, awaited) && loop->listening) /* L1 */
 		loop->due++;
+	/* all clearings that were written are counted by now: the rest was of sources */
+	if ((int64_t)loop->due < 0)
+		loop->due = 0;
 	loop->listening = true;
 	return !tern__mpsc_empty(&loop->inbox); /* L2 */
 }
@@ -128,8 +134,9 @@ void tern__gate_drain(struct tern_loop *loop)
 {
 	uint64_t n;
 
-	if (!loop->due)
+	if (!loop->due && !loop->maybe_rung)
 		return;
+	loop->maybe_rung = false;
 	/* EAGAIN: the producer has not come to its write yet; the next dispatch reads it */
 	if (read(loop->fd, &n, sizeof(n)) == sizeof(n))
 		loop->due -= n;
@@ -139,6 +146,6 @@ void tern__gate_leave_readable(struct tern_loop *loop)
 {
 	if (loop->due)
 		return; /* it is, or is about to be */
-	write_one(loop);
+	tern__gate_write(loop);
 	loop->due++;
 }

@@ -87,6 +87,8 @@ static const void *some_item(struct tern_loop *l)
 	tern__gate_collect(l);
 	for (struct tern__rider *r = l->riders; r && !item; r = r->next)
 		item = r->ops->find_item(r);
+	for (struct tern__source *s = l->sources; s && !item; s = s->next)
+		item = s->ops->find_item(s);
 	return item;
 }
 
@@ -136,6 +138,7 @@ static void finish(struct tern_loop *l)
 		tern__take_over(&l->pins);
 		tern__gate_collect(l);
 	} while (l->ready);
+	tern__sources_detach_all(l);
 	tern__loop_note_alive(l); /* a binding that was told so still keeps its event loop going */
 }
 
@@ -153,6 +156,14 @@ void tern_loop_destroy(struct tern_loop *l)
 
 int tern_loop_fd(const struct tern_loop *l)
 {
+	struct tern_loop *own = (struct tern_loop *)l;
+
+	/* whoever polls next without prepare must be woken for what was not handed over so far */
+	if (!tern__load(&l->watched)) {
+		tern__store(&own->watched, true);
+		if (tern__load(&l->sources))
+			tern__gate_write(own);
+	}
 	return l->fd;
 }
 
@@ -190,7 +201,7 @@ void tern__loop_take(struct tern_loop *l)
 	l->owner = pthread_self();
 }
 
-static void enter(struct tern_loop *l, const char *call)
+void tern__loop_enter(struct tern_loop *l, const char *call)
 {
 	tern__loop_check(l, call);
 	if (tern__load(&l->bound))
@@ -251,10 +262,16 @@ static void flush_riders(struct tern_loop *l, enum tern__flush why)
 		r->ops->flush(r, why);
 }
 
+void tern__loop_hand_over(struct tern_loop *l)
+{
+	flush_riders(l, TERN__FLUSH_NOW);
+	tern__sources_flush(l);
+}
+
 void tern_loop_flush(struct tern_loop *l)
 {
 	tern__loop_check(l, "tern_loop_flush");
-	flush_riders(l, TERN__FLUSH_NOW);
+	tern__loop_hand_over(l);
 }
 
 /* Delivers at most max of what is ready now; what that adds waits for the next call. */
@@ -287,6 +304,7 @@ static uint32_t run_some(struct tern_loop *l, uint32_t max)
 	uint64_t start_ns = session ? tern__now_ns() : 0;
 
 	tern__gate_collect(l);
+	tern__sources_fetch(l);
 	if (l->timers.root) {
 		l->timers_first = !l->timers_first;
 		l->depth++;
@@ -306,7 +324,7 @@ static uint32_t run_some(struct tern_loop *l, uint32_t max)
  */
 static bool leave(struct tern_loop *l, bool unsettled, uint32_t awaited)
 {
-	bool more = tern__gate_open(l, awaited) || l->ready;
+	bool more = tern__gate_open(l, awaited) || l->ready || tern__sources_ready(l);
 
 	if (more || unsettled)
 		tern__gate_leave_readable(l);
@@ -335,13 +353,14 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	uint64_t came_ns;
 	uint32_t ran;
 
-	enter(l, "tern_loop_dispatch");
+	tern__loop_enter(l, "tern_loop_dispatch");
 	/*
 	 * Nothing came, and nobody rang. The inbox is looked at after `armed`: a completion that
 	 * has counted down to 1 what was armed for two must not be overlooked.
 	 */
-	if (!l->ready && !l->timers.root && !l->due && tern__load_acquire(&l->armed) == 1 &&
-	    tern__mpsc_seems_empty(&l->inbox) && !has_unsettled(l))
+	if (!l->ready && !l->timers.root && !l->due && !l->sources &&
+	    tern__load_acquire(&l->armed) == 1 && tern__mpsc_seems_empty(&l->inbox) &&
+	    !has_unsettled(l))
 		return 0;
 	/* without prepare a nested event loop may poll the descriptor while callbacks run */
 	if (l->prepares)
@@ -352,7 +371,12 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	ran = run_some(l, max ? max : l->batch_max);
 	if (ran && came_ns)
 		note_gap_end(l, ran, came_ns);
-	flush_riders(l, l->prepares ? TERN__FLUSH_TURN : TERN__FLUSH_NOW);
+	if (!ran && l->sources)
+		l->maybe_rung = true;
+	if (l->prepares)
+		flush_riders(l, TERN__FLUSH_TURN);
+	else
+		tern__loop_hand_over(l);
 	if (!l->prepares && !l->ready)
 		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
 	leave(l, has_unsettled(l), 1);
@@ -384,6 +408,13 @@ static bool run_and_look(struct tern_loop *l)
 				return true;
 			flush_riders(l, TERN__FLUSH_LOOKING);
 		}
+		tern__sources_flush(l);
+		if (tern__sources_ready(l)) {
+			/* some are over at once; each round costs some of the batch */
+			if (!ran && !--left)
+				return true;
+			continue;
+		}
 		if (!tern__loop_outstanding(l))
 			return came;
 		now = tern__now_ns();
@@ -406,7 +437,7 @@ int64_t tern_loop_prepare(struct tern_loop *l)
 	uint32_t awaited = 1;
 	int64_t ns;
 
-	enter(l, "tern_loop_prepare");
+	tern__loop_enter(l, "tern_loop_prepare");
 	l->prepares = true;
 	tern__gate_close(l);
 	again = run_and_look(l);

@@ -57,6 +57,29 @@ struct tern__rider_ops {
 	void (*detach)(struct tern__rider *rider, struct tern_loop *loop);
 };
 
+/*
+ * Something whose completions are fetched on the loop's own thread: an I/O ring. The kernel writes
+ * the loop's descriptor when something has come; those writes are in nobody's count (gate.c). All
+ * calls come on the loop's thread, detach on the one that destroys the loop.
+ */
+struct tern__source {
+	struct tern__source *next;
+	const struct tern__source_ops *ops;
+};
+
+struct tern__source_ops {
+	/* Hands over what was started; the loop may sleep next. */
+	void (*flush)(struct tern__source *source);
+	/* Whether fetch would find something. Cheap: asked at each look. */
+	bool (*ready)(struct tern__source *source);
+	/* Pushes what is over to the loop, as its own. */
+	void (*fetch)(struct tern__source *source);
+	/* Something of it that is still out, for the fatal line; NULL: none known. */
+	const void *(*find_item)(struct tern__source *source);
+	/* The loop goes, or is a forked child's; the source is off its list already. */
+	void (*detach)(struct tern__source *source);
+};
+
 struct tern_loop {
 	/* the gate: producers and the loop */
 	TERN__LINE struct tern__mpsc inbox;
@@ -73,6 +96,7 @@ struct tern_loop {
 	TERN__LINE pthread_t owner;
 	uint32_t made_in;   /* generation in which it was made or adopted; see fork.c */
 	uint32_t bound;	    /* owner is set */
+	bool watched;	    /* somebody has the descriptor, and may poll it */
 	bool prepares;	    /* has called prepare: submissions may wait for the next one */
 	bool alive;	    /* as last told to the binding */
 	bool listening;	    /* armed by us and not taken back: producers may clear `armed` */
@@ -80,6 +104,7 @@ struct tern_loop {
 	uint32_t cpus;	    /* this process may use */
 	uint32_t batch_max; /* completions in a row */
 	uint64_t due;	    /* writes of the descriptor that we know of and have not read */
+	bool maybe_rung;    /* there may be others, of sources */
 	uint64_t submitted_here;
 	uint64_t completed;
 	struct tern_node *ready, **ready_tail; /* taken from the inbox, not yet delivered */
@@ -91,6 +116,7 @@ struct tern_loop {
 	uint32_t came_lately; /* completions in that time, when the loop last slept */
 	struct tern__gap gap; /* since it had nothing to do, with items out */
 	struct tern__rider *riders;
+	struct tern__source *sources;
 	struct tern_loop_binding binding;
 	void *binding_user;
 };
@@ -121,6 +147,8 @@ bool tern__gate_open(struct tern_loop *loop, uint32_t awaited);
 void tern__gate_collect(struct tern_loop *loop);
 /* [loop] Reads what was written to the descriptor, if anything was. */
 void tern__gate_drain(struct tern_loop *loop);
+/* [any] Makes the descriptor readable, in nobody's count: as a source does. */
+void tern__gate_write(struct tern_loop *loop);
 /* [loop] Makes the descriptor readable, for what is left over. */
 void tern__gate_leave_readable(struct tern_loop *loop);
 
@@ -139,6 +167,41 @@ static inline void tern__loop_unpin(struct tern_loop *loop)
 	tern__hand_over(&loop->pins);
 	tern__sub_acq_rel(&loop->pins, 1); /* pairs with destroy: our touches come before */
 }
+
+/* source.c */
+
+/* [loop; any, before the loop is used] */
+void tern__source_attach(struct tern_loop *loop, struct tern__source *source);
+void tern__source_detach(struct tern_loop *loop, struct tern__source *source);
+void tern__sources_detach_all(struct tern_loop *loop);
+
+/* [loop] What the table above says, for all of a loop's; most loops have none. */
+void tern__sources_flush_all(struct tern__source *first);
+bool tern__sources_any_ready(struct tern__source *first);
+void tern__sources_fetch_all(struct tern_loop *loop);
+static inline void tern__sources_flush(struct tern_loop *loop)
+{
+	if (loop->sources)
+		tern__sources_flush_all(loop->sources);
+}
+static inline bool tern__sources_ready(struct tern_loop *loop)
+{
+	return loop->sources && tern__sources_any_ready(loop->sources);
+}
+static inline void tern__sources_fetch(struct tern_loop *loop)
+{
+	if (loop->sources)
+		tern__sources_fetch_all(loop);
+}
+
+/* part.c: for who brings home a part of what comes, while the rest of the loop stands still */
+
+/* [loop] How many of those that have come home lie in [begin, end). */
+uint32_t tern__part_count(struct tern_loop *loop, const void *begin, const void *end);
+/* [loop] Delivers the first of them; false: there is none. */
+bool tern__part_run(struct tern_loop *loop, const void *begin, const void *end);
+/* [loop] Hands over all there is, and sleeps until something comes; -1: however long. */
+void tern__part_await(struct tern_loop *loop, int64_t ns);
 
 /* spin.c */
 
@@ -229,6 +292,11 @@ void tern__loop_attach(struct tern_loop *loop, struct tern__rider *rider);
 void tern__loop_detach(struct tern_loop *loop, struct tern__rider *rider);
 void tern__loop_detach_all(struct tern_loop *loop);
 
+/* [the loop's thread, or to be] Binds the loop to this thread if it is bound to none; else checks.
+ */
+void tern__loop_enter(struct tern_loop *loop, const char *call);
+/* [loop] Hands over what waits for that, and nobody may look after it again. */
+void tern__loop_hand_over(struct tern_loop *loop);
 /* Fatal unless this is the loop's thread, or the loop is bound to none yet; in this process. */
 void tern__loop_check(struct tern_loop *loop, const char *call);
 

@@ -45,7 +45,7 @@ bool tern__spin_look(struct tern_loop *loop, uint64_t deadline_ns, uint64_t *now
 		tern__gap_breathe(&loop->gap, *now_ns);
 		for (uint32_t i = 0; i < LOOKS_A_CLOCK && !came; i++) {
 			tern__pause();
-			came = !tern__mpsc_seems_empty(&loop->inbox);
+			came = !tern__mpsc_seems_empty(&loop->inbox) || tern__sources_ready(loop);
 		}
 	} while (!came && (*now_ns = tern__now_ns()) < deadline_ns);
 	tern__sub_acq_rel(&looking, 1);
