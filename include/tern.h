@@ -10,6 +10,8 @@
 
 #include <tern/base.h>
 #include <tern/debug.h>
+#include <tern/io.h>
+#include <tern/io_engine.h>
 #include <tern/loop.h>
 #include <tern/pool.h>
 #include <tern/resolve.h>

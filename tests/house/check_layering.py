@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """check_layering.py ROOT: includes go one way, and what belongs in one place is only there.
 
-    include <- lib/base <- lib/loop <- workpool <- compat, bench, examples <- tests
+    include <- lib/base <- lib/loop <- lib/io <- workpool <- compat, bench, examples <- tests
 """
 
 import pathlib
@@ -16,9 +16,10 @@ RANKS = {
     "include": 0,
     "lib/base": 1,
     "lib/loop": 2,
-    "workpool": 3,
-    "compat": 4, "bench": 4, "examples": 4,
-    "tests": 5,
+    "lib/io": 3,
+    "workpool": 4,
+    "compat": 5, "bench": 5, "examples": 5,
+    "tests": 6,
 }
 TOP = sorted({folder.split("/")[0] for folder in RANKS})
 LIBRARY = ("include", "lib", "workpool")
