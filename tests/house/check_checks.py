@@ -28,6 +28,10 @@ ROWS = [
      "\tuint32_t threads_max;\n", "", "the page shows"),
     ("synopsis", ["man/tern_stats.3"], "man/tern_stats.3",
      "\tuint32_t idle;\n", "\tuint64_t idle;\n", "has another type"),
+    ("synopsis", ["man/tern_io_engine.3"], "man/tern_io_engine.3",
+     "\tint (*open)(void **state, const struct tern_io_engine *engine,\n"
+     "\t\t    const struct tern_io_engine_params *params);\n", "", "the page shows"),
+    ("synopsis", ["man/tern_io.3"], "include/tern/io.h", "\t/* private */\n", "", "the page shows"),
     ("examples", ["man/tern.7", "LIBRARIES"], "man/tern.7",
      "\treturn 0;\n}\n", "\treturn 3;\n}\n", "status 3"),
     ("examples", ["man/tern.7", "LIBRARIES"], "man/tern.7",

@@ -68,21 +68,20 @@ def structures(root):
 
 
 def members(body):
-    """The members of a structure's body, up to the first whose comment says "private"."""
-    names, comments_of_own_line = [], re.compile(r"^\s*/\*.*?\*/", re.M | re.S)
-    for line in re.split(r"(?<=;)[ \t]*(?=/\*)|\n", comments_of_own_line.sub("", body)):
-        if line.lstrip().startswith("/*"):
-            if "private" in line:
-                del names[-1:]
-                return names
-            continue
-        declaration = strip(line).strip()
-        if not declaration.endswith(";"):
-            continue
+    """The members of a structure's body, up to the first whose comment says "private".
+
+    A comment on a line of its own that begins with the word ends them, too.
+    """
+    body = re.split(r"^\s*/\*\s*private\b", body, maxsplit=1, flags=re.M)[0]
+    body = re.sub(r"^\s*/\*.*?\*/", "", body, flags=re.M | re.S)
+    names = []
+    for declaration, comment in re.findall(r"([^;]*);[ \t]*(/\*.*?\*/)?", body, re.S):
+        if "private" in comment:
+            break
         pointer = re.search(r"\(\*(\w+)\)\(", declaration)
         if pointer:
             names.append(pointer.group(1))
         else:
             names += [re.search(r"(\w+)\s*(?:\[\w*\])?\s*$", part).group(1)
-                      for part in declaration.rstrip(";").split(",")]
+                      for part in declaration.split(",")]
     return names
