@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 
+#include "carry_out.h"
 #include "io.h"
 
 #ifndef TERN_URING
@@ -301,8 +302,10 @@ static int start(void *state, struct tern_io *io)
 
 	if (e)
 		return e;
-	if (piece.op == TERN_IO_TRUNCATE && !r->truncates)
-		return -EOPNOTSUPP;
+	if (piece.op == TERN_IO_TRUNCATE && !r->truncates) { /* here, then: it is short */
+		tern_io_complete(io, tern__carry_out(&piece));
+		return 0;
+	}
 	sqe = next_entry(r);
 	if (!sqe)
 		return -EAGAIN;
