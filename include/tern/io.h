@@ -170,7 +170,8 @@ int tern_io_queue_create(struct tern_io_queue **ret, struct tern_loop *home,
 /*
  * [loop] Ends a queue. Returns 0, and the queue is gone; or, and it is as before, -EBUSY while a
  * request is lent, outstanding or not yet fetched with tern_io_wait; -EIO, once, if a write-back
- * has failed that tern_io_sync has not reported.
+ * has failed that tern_io_sync has not reported. In a child of fork(2), where all else is fatal for
+ * a queue of its parent's, always 0: it gives back what the child holds of it.
  */
 int tern_io_queue_destroy(struct tern_io_queue *queue);
 
@@ -187,7 +188,8 @@ void tern_io_release(struct tern_io *io);
  * comes first.
  *
  * A write with TERN_IO_TAIL is of any length: up to offset_align the buffer, which must have room
- * for that, is filled with zeros and written too, then the file is cut to offset + length.
+ * for that, is filled with zeros and written too, then the file is cut to offset + length. It needs
+ * an offset and one buffer, and is not durable: sync the file behind it.
  */
 void tern_io_prep_read(struct tern_io *io, const struct tern_io_file *file, uint64_t offset,
 		       uint64_t length);
@@ -228,9 +230,10 @@ void tern_io_prep_barrier(struct tern_io *io);
 /*
  * [loop] Hands a request over; it completes exactly once, never from inside the call. Returns 0;
  * -EAGAIN when depth requests are outstanding, or writebacks_max and it is one; -EINVAL when it
- * breaks a rule, and io->refused says which: alignment, length over buffer_size, an offset past
- * what files can have, an unknown op, TERN_IO_NEXT in an unordered queue, a write-back where none
- * are allowed; -EBADF for a negative descriptor. After an error it is yours, nothing has happened.
+ * breaks a rule, and io->refused says which: alignment, length over buffer_size in the request's
+ * own buffer, an offset past what files can have or on a file without positions, an unknown op or
+ * flag, TERN_IO_NEXT in an unordered queue, a write-back where none are allowed or with done;
+ * -EBADF for a negative descriptor. After an error it is yours, nothing has happened.
  */
 int tern_io_submit(struct tern_io *io);
 
@@ -250,7 +253,8 @@ uint32_t tern_io_poke(struct tern_io_queue *queue, uint32_t max);
 /*
  * [loop] [blocks] The request without done that was over first, waiting for one if it must; NULL
  * when none is outstanding. Enters the done of others of this queue meanwhile, and nothing else:
- * the rest of the loop stands still. Like the next two, not from inside a done of the same queue.
+ * the rest of the loop stands still. Like the next two, not from inside a done or write_error of
+ * the same queue.
  */
 struct tern_io *tern_io_wait(struct tern_io_queue *queue);
 

@@ -77,8 +77,8 @@ struct tern_io_engine {
 	/* [loop] [blocks] Optional: flush, and sleep until ready or a signal comes. */
 	void (*wait)(void *state);
 	/*
-	 * [loop] Optional: true, if the request has not begun; tern_io_complete is called with
-	 * -ECANCELED.
+	 * [loop] Optional: true, if the request has not begun; the engine then calls
+	 * tern_io_complete with -ECANCELED, now or soon.
 	 */
 	bool (*cancel)(void *state, struct tern_io *io);
 };
@@ -91,8 +91,8 @@ void *tern_io_engine_data(struct tern_io *io);
 
 /*
  * [any] What start began is over: bytes moved, 0 for operations that move none, or a negative
- * errno. May be called from inside start. The request is the queue's again: on another thread than
- * the loop's this is the engine's last touch of it.
+ * errno; -EINTR and -EAGAIN have it started again. May be called from inside start. The request is
+ * the queue's again: on another thread than the loop's this is the engine's last touch of it.
  */
 void tern_io_complete(struct tern_io *io, int64_t result);
 
