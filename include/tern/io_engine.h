@@ -57,7 +57,10 @@ struct tern_io_engine {
 	 */
 	int (*open)(void **state, const struct tern_io_engine *engine,
 		    const struct tern_io_engine_params *params);
-	/* [any] The end of it: nothing is outstanding. */
+	/*
+	 * [any] The end of it: nothing is outstanding. Or a child of fork(2) ends a queue of its
+	 * parent's: there the parent's requests may be, and threads of the engine are missing.
+	 */
 	void (*close)(void *state);
 	/*
 	 * [loop] Carry out tern_io_piece(io), or see to it that it is. 0: tern_io_complete will be,
