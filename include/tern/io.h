@@ -53,7 +53,8 @@ int tern_io_open(struct tern_io_file *ret, const char *path, int flags, mode_t m
 /*
  * [any] The same for a descriptor that is open, whose O_DIRECT it sets or clears: a property of the
  * open file, so of all descriptors duplicated from it. Returns 0; what fcntl(2) or fstat(2) say;
- * -EINVAL where TERN_IO_DIRECT is not to be had. On failure *ret and the descriptor are untouched.
+ * -EINVAL where TERN_IO_DIRECT is not to be had, or direct is none. On failure *ret and the
+ * descriptor are untouched.
  */
 int tern_io_adopt(struct tern_io_file *ret, int fd, enum tern_io_direct direct);
 

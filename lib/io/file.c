@@ -77,6 +77,8 @@ int tern_io_adopt(struct tern_io_file *ret, int fd, enum tern_io_direct direct)
 
 	if (flags < 0)
 		return -errno;
+	if (direct > TERN_IO_DIRECT)
+		return -EINVAL;
 	f.seekable = lseek(fd, 0, SEEK_CUR) >= 0;
 	f.appends = flags & O_APPEND;
 	if (direct != TERN_IO_BUFFERED)

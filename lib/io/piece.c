@@ -21,7 +21,7 @@ static void take_vectors(struct tern_io_piece *piece, const struct tern_io *io)
 
 	while (skip >= iov->iov_len)
 		skip -= iov++->iov_len;
-	if (skip) {
+	if (skip || iov->iov_len > BYTES_MAX) {
 		piece->buffer = (char *)iov->iov_base + skip;
 		piece->length = iov->iov_len - skip;
 		return;

@@ -99,7 +99,7 @@ MUTANTS = [
            "\ttern__xchg_seq(&loop->armed, 0);",
            ("plain", "test_race", "what was written is read")),
     Mutant("what is left readable is due", "lib/loop/gate.c",
-           "write_one(loop);\n\tloop->due++;", "write_one(loop);",
+           "tern__gate_write(loop);\n\tloop->due++;", "write_one(loop);",
            ("plain", "test_loop", "")),
     Mutant("leftovers leave the descriptor readable", "lib/loop/loop.c",
            "if (more || unsettled)\n", "if (unsettled)\n",
