@@ -103,15 +103,20 @@ static int open_engine(struct tern_io_queue *q, const struct tern_io_engine *eng
 /* The text for tern_io_queue_engine: which, and if it is the fallback, why. */
 static int name_engine(struct tern_io_queue *q, const char *refused, int why)
 {
-	int n = why ? asprintf(&q->engine_text, "%s: %s refused (%s)", q->engine.name, refused,
-			       strerror(why))
-		    : asprintf(&q->engine_text, "%s", q->engine.name);
+	static const char with_why[] = "%s: %s refused (%s)";
+	const char *name = q->engine.name, *said = strerror(why);
+	size_t size = sizeof(with_why) + strlen(name) + strlen(refused) + strlen(said);
 
-	if (n >= 0)
-		return 0;
-	q->engine_text = NULL;
-	q->engine.close(q->state);
-	return -ENOMEM;
+	q->engine_text = malloc(size); /* not asprintf: tests refuse memory, and count it */
+	if (!q->engine_text) {
+		q->engine.close(q->state);
+		return -ENOMEM;
+	}
+	if (why)
+		snprintf(q->engine_text, size, with_why, name, refused, said);
+	else
+		snprintf(q->engine_text, size, "%s", name);
+	return 0;
 }
 
 static int choose_engine(struct tern_io_queue *q)
