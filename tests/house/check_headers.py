@@ -28,7 +28,7 @@ def main(root, *compilers):
 
     if compilers[0] == "drop-ins":
         paths, compilers = headers.drop_ins(root), compilers[1:]
-        system = ["-D_GNU_SOURCE"]  # theirs need it
+        system = ["-D_GNU_SOURCE", f"-I{root}/compat"]  # theirs need it
     if not paths:
         wrong.add("no header")
     for path in paths:

@@ -3,13 +3,14 @@
 """check_install.py ROOT BUILD DOCS MESON: a program finds the installed library through pkg-config.
 
 Installs into an empty folder, compiles the README's example with nothing but what pkg-config says,
-shared and static, and runs both; the same for the drop-in, with the example of its page, if it was
-built. Unless DOCS is "no-docs", every page and every function's link
-must be there too.
+shared and static, and runs both; the same for the drop-ins, <iv_work.h> with the example of its
+page, if it was built. Unless DOCS is "no-docs", every page and every function's link must be there
+too.
 """
 
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
@@ -17,6 +18,34 @@ import check_readme
 import common
 import headers
 import pages
+
+ASIO_EXAMPLE = """
+#include <stdio.h>
+#include <ucw/lib.h>
+#include <ucw/asio.h>
+#ifndef TERN_COMPAT_UCW_ASIO_H
+#error not the drop-in
+#endif
+
+int main(void)
+{
+	struct asio_queue q = {.buffer_size = 100};
+	struct asio_request *r;
+	uns fd = 0;
+
+	asio_init_queue(&q);
+	r = asio_get(&q);
+	r->op = ASIO_READ;
+	r->fd = (int)fd;
+	r->len = 100;
+	asio_submit(r);
+	r = asio_wait(&q);
+	printf("%d\\n", r->status);
+	asio_put(r);
+	asio_cleanup_queue(&q);
+	return 0;
+}
+"""
 
 
 def compile_and_run(folder, environment, library, static):
@@ -30,7 +59,7 @@ def compile_and_run(folder, environment, library, static):
                                 "-o", program, *flags.split()])
     if status:
         return said
-    _, said = common.call([program], env=environment, timeout=20)
+    _, said = common.call([program], env=environment, timeout=20, stdin=subprocess.DEVNULL)
     expected = (folder / "expected").read_text(encoding="utf-8")
     return "" if said == expected else f"it printed {said!r}"
 
@@ -72,10 +101,10 @@ def main(root, build, docs, meson):
         environment = dict(os.environ, PKG_CONFIG_PATH=str(config.parent),
                            PKG_CONFIG_SYSROOT_DIR=str(folder / "to"),
                            LD_LIBRARY_PATH=str(config.parent.parent))
-        examples = {"tern-ev": check_readme.example(root)}
-        if (config.parent / "tern-compat.pc").exists():
-            examples["tern-compat"] = drop_in_example(root)
-        for library, (source, expected) in examples.items():
+        examples = [("tern-ev", *check_readme.example(root)), ("tern-compat", ASIO_EXAMPLE, "0\n")]
+        if any(folder.glob("to/**/iv_work.h")):
+            examples.append(("tern-compat", *drop_in_example(root)))
+        for library, source, expected in examples:
             (folder / "example.c").write_text(source, encoding="utf-8")
             (folder / "expected").write_text(expected, encoding="utf-8")
             for static in ([], ["--static"]):
