@@ -122,7 +122,7 @@ static int name_engine(struct tern_io_queue *q, const char *refused, int why)
 static int choose_engine(struct tern_io_queue *q)
 {
 	const struct tern_io_opts *o = &q->opts;
-	struct tern_io_engine first, second;
+	struct tern_io_engine first, second = {.size = 0};
 	int e = read_table(&first, o->engine ? o->engine : tern_io_engine_uring()), why;
 
 	if (!e && o->fallback)
