@@ -108,10 +108,11 @@ static void finish(struct tern_io *io, int64_t result)
 	struct tern_io_queue *q = io->queue;
 	bool stops = q->opts.stop_on_error && result < 0 && result != -ECANCELED;
 
-	if (io->state != TERN__IO_DROPPED)
+	if (io->state != TERN__IO_DROPPED) {
 		q->started--;
-	if (io->op == TERN_IO_BARRIER)
-		q->barrier = false;
+		if (io->op == TERN_IO_BARRIER)
+			q->barrier = false;
+	}
 	move_position(io);
 	account(io, result);
 	io->result = result;
