@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: MIT */
+/* Bad input: the error, which rule it breaks, and that nothing was lost or submitted by half. */
+#include <stdint.h>
+
+#include "io_hand.h"
+
+#define ALIGN 512
+#define SIZE  65536 /* of buffers, as it is if nothing is said */
+
+static char memory[SIZE] __attribute__((aligned(4096)));
+static struct iovec iov[1100];
+
+/* Each spoils a good read of 4096 bytes at 8192 in an unordered queue. */
+static void long_for_its_buffer(struct tern_io *io)
+{
+	io->length = SIZE + ALIGN;
+}
+
+static void tail_long_for_its_buffer(struct tern_io *io)
+{
+	io->op = TERN_IO_WRITE;
+	io->flags = TERN_IO_TAIL;
+	io->length = SIZE + 1;
+}
+
+static void odd_offset(struct tern_io *io)
+{
+	io->offset += 100;
+}
+
+static void odd_length(struct tern_io *io)
+{
+	io->length = 100;
+}
+
+static void odd_memory(struct tern_io *io)
+{
+	io->buffer = memory + 1;
+}
+
+static void use_iov(struct tern_io *io, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		iov[i] = (struct iovec){.iov_base = memory, .iov_len = ALIGN};
+	tern_io_prep_readv(io, &io->file, 8192, iov, n);
+}
+
+static void odd_iov_memory(struct tern_io *io)
+{
+	use_iov(io, 3);
+	iov[1].iov_base = memory + 8;
+}
+
+static void odd_iov_length(struct tern_io *io)
+{
+	use_iov(io, 3);
+	iov[0].iov_len = ALIGN - 8;
+	iov[1].iov_len = ALIGN + 8; /* though the sum is even */
+}
+
+static void too_many_iovs(struct tern_io *io)
+{
+	use_iov(io, 1025);
+}
+
+static void sum_past_all_bounds(struct tern_io *io)
+{
+	use_iov(io, 3);
+	iov[0].iov_len = iov[1].iov_len = iov[2].iov_len = SIZE_MAX - ALIGN + 1;
+	tern_io_prep_readv(io, &io->file, 8192, iov, 3);
+}
+
+static void offset_past_files(struct tern_io *io)
+{
+	io->offset = (uint64_t)INT64_MAX + 1;
+}
+
+static void end_past_files(struct tern_io *io)
+{
+	io->offset = (uint64_t)INT64_MAX + 1 - ALIGN;
+}
+
+static void size_past_files(struct tern_io *io)
+{
+	tern_io_prep_truncate(io, &io->file, (uint64_t)INT64_MAX + 1);
+}
+
+static void hole_past_files(struct tern_io *io)
+{
+	tern_io_prep_discard(io, &io->file, INT64_MAX - 4096, 8192);
+}
+
+static void next_allocated(struct tern_io *io)
+{
+	tern_io_prep_allocate(io, &io->file, TERN_IO_NEXT, 8192);
+}
+
+static void next_where_none_is(struct tern_io *io)
+{
+	io->offset = TERN_IO_NEXT;
+}
+
+static void no_op(struct tern_io *io)
+{
+	io->op = TERN_IO_NONE;
+}
+
+static void first_unknown_op(struct tern_io *io)
+{
+	io->op = TERN_IO_OPS;
+}
+
+static void last_unknown_op(struct tern_io *io)
+{
+	io->op = UINT8_MAX;
+}
+
+static void unknown_flag(struct tern_io *io)
+{
+	io->op = TERN_IO_WRITE;
+	io->flags = 0x40;
+}
+
+static void writeback(struct tern_io *io)
+{
+	io->op = TERN_IO_WRITEBACK;
+}
+
+static void negative_descriptor(struct tern_io *io)
+{
+	io->file.fd = -1;
+}
+
+static void negative_descriptor_of_fsync(struct tern_io *io)
+{
+	io->file.fd = -5;
+	io->op = TERN_IO_FSYNC;
+}
+
+static const struct {
+	void (*spoil)(struct tern_io *io);
+	int error;
+	const char *rule; /* a word of it */
+} rules[] = {
+	{long_for_its_buffer, -EINVAL, "buffer_size"},
+	{tail_long_for_its_buffer, -EINVAL, "buffer_size"},
+	{odd_offset, -EINVAL, "offset"},
+	{odd_length, -EINVAL, "length"},
+	{odd_memory, -EINVAL, "buffer"},
+	{odd_iov_memory, -EINVAL, "iov"},
+	{odd_iov_length, -EINVAL, "iov"},
+	{too_many_iovs, -EINVAL, "iov"},
+	{sum_past_all_bounds, -EINVAL, ""},
+	{offset_past_files, -EINVAL, "offset"},
+	{end_past_files, -EINVAL, "offset"},
+	{size_past_files, -EINVAL, ""},
+	{hole_past_files, -EINVAL, "offset"},
+	{next_allocated, -EINVAL, "TERN_IO_NEXT"},
+	{next_where_none_is, -EINVAL, "ordered"},
+	{no_op, -EINVAL, "op"},
+	{first_unknown_op, -EINVAL, "op"},
+	{last_unknown_op, -EINVAL, "op"},
+	{unknown_flag, -EINVAL, "flag"},
+	{writeback, -EINVAL, "write-back"},
+	{negative_descriptor, -EBADF, NULL},
+	{negative_descriptor_of_fsync, -EBADF, NULL},
+};
+
+static void good_read(struct tern_io *io)
+{
+	const struct tern_io_file file = no_file(ALIGN);
+
+	tern_io_prep_read(io, &file, 8192, 4096);
+	io->done = tern_io_release;
+}
+
+static void a_broken_rule_is_named_and_nothing_happens(void)
+{
+	for (unsigned i = 0; i < COUNT(rules); i++) {
+		struct tern_io_stats stats = {.size = sizeof(stats)};
+		struct hand hand;
+		struct bed bed;
+		struct tern_io *io;
+		int e;
+
+		hand_bed(&bed, &hand, (struct tern_io_opts){.writebacks_max = TERN_NONE});
+		io = io_get(&bed);
+		good_read(io);
+		rules[i].spoil(io);
+		if (io->op == TERN_IO_WRITEBACK)
+			io->done = NULL;
+		e = tern_io_submit(io);
+		ck_assert_msg(e == rules[i].error, "row %u: %d", i, e);
+		if (rules[i].rule)
+			ck_assert_msg(io->refused && strstr(io->refused, rules[i].rule),
+				      "row %u: %s", i, io->refused ? io->refused : "(nothing)");
+		turn(&bed);
+		ck_assert_uint_eq(hand.starts, 0);
+		ck_assert_uint_eq(tern_io_outstanding(bed.queue), 0);
+		ck_assert_int_eq(tern_io_stats(bed.queue, &stats), 0);
+		ck_assert_uint_eq(stats.submitted, 0);
+		ck_assert(!tern_loop_alive(bed.loop));
+		ck_assert_int_eq(tern_io_queue_destroy(bed.queue), -EBUSY);
+
+		good_read(io);
+		ck_assert_int_eq(tern_io_submit(io), 0);
+		hand_finish(&bed, &hand);
+		ck_assert_uint_eq(hand.starts, 1);
+		bed_end(&bed);
+	}
+}
+
+/* Right at each limit: no complaint. */
+static void limits_themselves_are_kept(void)
+{
+	const struct tern_io_file file = no_file(ALIGN), any = no_file(1);
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io;
+
+	hand_bed(&bed, &hand, (struct tern_io_opts){0});
+	io = io_get(&bed);
+	tern_io_prep_read(io, &file, INT64_MAX / ALIGN * ALIGN - SIZE, SIZE);
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	hand_finish(&bed, &hand);
+	ck_assert_int_eq(tern_io_wait(bed.queue)->result, SIZE);
+	tern_io_prep_read(io, &any, INT64_MAX - 7, 7);
+	io->buffer = memory + 1;
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	hand_finish(&bed, &hand);
+	ck_assert_int_eq(tern_io_wait(bed.queue)->result, 7);
+	use_iov(io, 1024);
+	tern_io_prep_readv(io, &file, 0, iov, 1024);
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	hand_finish(&bed, &hand);
+	ck_assert_int_eq(tern_io_wait(bed.queue)->result, 1024 * ALIGN);
+	io->op = TERN_IO_WRITE;
+	tern_io_prep_write(io, &file, 0, SIZE - 1);
+	io->flags = TERN_IO_TAIL;
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	hand_finish(&bed, &hand);
+	ck_assert_int_eq(tern_io_wait(bed.queue)->result, SIZE - 1);
+	tern_io_release(io);
+	bed_end(&bed);
+}
+
+static void without_buffers_one_must_be_given(void)
+{
+	const struct tern_io_file file = no_file(ALIGN);
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io;
+
+	hand_bed(&bed, &hand, (struct tern_io_opts){.buffer_size = TERN_NONE});
+	io = io_get(&bed);
+	tern_io_prep_read(io, &file, 0, ALIGN);
+	ck_assert_ptr_null(io->buffer);
+	ck_assert_int_eq(tern_io_submit(io), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(io->refused, "buffer"));
+	io->buffer = memory;
+	io->done = tern_io_release;
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	hand_finish(&bed, &hand);
+	bed_end(&bed);
+}
+
+static void options_out_of_range_make_nothing(void)
+{
+	static const struct tern_io_opts bad[] = {
+		{.size = 4},
+		{.size = sizeof(bad[0]), .depth = 32769},
+		{.size = sizeof(bad[0]), .depth = TERN_NONE},
+		{.size = sizeof(bad[0]), .depth = TERN_FOREVER},
+		{.size = sizeof(bad[0]), .requests_max = (1u << 20) + 1},
+		{.size = sizeof(bad[0]), .requests_max = TERN_NONE},
+		{.size = sizeof(bad[0]), .buffer_size = (1u << 30) + 1},
+		{.size = sizeof(bad[0]), .buffer_size = TERN_FOREVER},
+		{.size = sizeof(bad[0]), .writebacks_max = TERN_FOREVER},
+		{.size = sizeof(bad[0]), .stop_on_error = true},
+	};
+	struct tern_loop *loop = loop_new();
+	struct hand hand;
+
+	hand_init(&hand);
+	for (unsigned i = 0; i < COUNT(bad); i++) {
+		struct tern_io_queue *queue = (void *)&hand;
+		struct tern_io_opts opts = bad[i];
+		int e;
+
+		opts.engine = &hand.table;
+		e = tern_io_queue_create(&queue, loop, &opts);
+		ck_assert_msg(e == -EINVAL, "row %u: %d", i, e);
+		ck_assert_ptr_eq(queue, (void *)&hand);
+	}
+	tern_loop_destroy(loop);
+}
+
+static void options_of_a_newer_library(void)
+{
+	struct {
+		struct tern_io_opts opts;
+		uint64_t more;
+	} newer = {.opts.size = sizeof(newer)};
+	struct tern_loop *loop = loop_new();
+	struct tern_io_queue *queue = NULL;
+	struct hand hand;
+
+	hand_init(&hand);
+	newer.opts.engine = &hand.table;
+	newer.more = 1;
+	ck_assert_int_eq(tern_io_queue_create(&queue, loop, &newer.opts), -E2BIG);
+	ck_assert_ptr_null(queue);
+	newer.more = 0;
+	ck_assert_int_eq(tern_io_queue_create(&queue, loop, &newer.opts), 0);
+	ck_assert_int_eq(tern_io_queue_destroy(queue), 0);
+	tern_loop_destroy(loop);
+}
+
+static struct tern_io *outstanding(struct bed *bed, struct hand *hand)
+{
+	struct tern_io *io;
+
+	hand_bed(bed, hand, (struct tern_io_opts){0});
+	io = io_get(bed);
+	good_read(io);
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	return io;
+}
+
+static void submitting_twice_is_fatal(void)
+{
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io = outstanding(&bed, &hand);
+
+	expect_fatal("tern_io_submit", io);
+	tern_io_submit(io);
+}
+
+static void releasing_what_is_outstanding_is_fatal(void)
+{
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io = outstanding(&bed, &hand);
+
+	expect_fatal("tern_io_release", io);
+	tern_io_release(io);
+}
+
+static void *submit_elsewhere(void *arg)
+{
+	tern_io_submit(arg);
+	return NULL;
+}
+
+static void another_threads_call_is_fatal(void)
+{
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io;
+
+	hand_bed(&bed, &hand, (struct tern_io_opts){0});
+	turn(&bed);
+	io = io_get(&bed);
+	good_read(io);
+	expect_fatal("tern_io_submit", NULL);
+	thread_join(thread_new(submit_elsewhere, io));
+}
+
+static const struct test tests[] = {
+	{"a broken rule is named, and nothing happens", a_broken_rule_is_named_and_nothing_happens},
+	{"the limits themselves are within them", limits_themselves_are_kept},
+	{"without own buffers one must be given", without_buffers_one_must_be_given},
+	{"options out of range make nothing", options_out_of_range_make_nothing},
+	{"options of a newer library are taken while the tail is zero", options_of_a_newer_library},
+	{"fatal: submitting what is outstanding", submitting_twice_is_fatal},
+	{"fatal: releasing what is outstanding", releasing_what_is_outstanding_is_fatal},
+	{"fatal: a call of another thread", another_threads_call_is_fatal},
+};
+
+int main(int argc, char **argv)
+{
+	return run_tests("bad input", tests, COUNT(tests), argc, argv);
+}
