@@ -220,10 +220,9 @@ static void wait_for_one(void *state)
 
 static bool is_registered(const struct ring *r, const struct tern_io_piece *p)
 {
-	const char *b = p->buffer;
+	uintptr_t at = (uintptr_t)p->buffer - (uintptr_t)r->buffers;
 
-	return r->buffers && b >= r->buffers &&
-	       p->length <= r->buffers_size - (size_t)(b - r->buffers);
+	return r->buffers && at <= r->buffers_size && p->length <= r->buffers_size - at;
 }
 
 static void fill_transfer(const struct ring *r, struct io_uring_sqe *sqe,
