@@ -57,7 +57,7 @@ int64_t io_once(struct tern_io *io);
 /* Bytes that tell their place in the file and the number of the write that put them there. */
 void stamp(void *buffer, uint64_t offset, size_t length, unsigned number);
 bool has_stamp(const void *buffer, uint64_t offset, size_t length, unsigned number);
-/* The same of a file's contents, through a descriptor's page cache. */
+/* The same of what is in a file, read by other means. */
 bool file_has_stamp(int fd, uint64_t offset, size_t length, unsigned number);
 
 /* A generator of numbers for tests that draw: the same for the same seed. */

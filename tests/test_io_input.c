@@ -58,9 +58,53 @@ static void odd_iov_length(struct tern_io *io)
 	iov[1].iov_len = ALIGN + 8; /* though the sum is even */
 }
 
-static void too_many_iovs(struct tern_io *io)
+static void no_memory_in_iov(struct tern_io *io)
 {
-	use_iov(io, 1025);
+	use_iov(io, 2);
+	iov[1].iov_base = NULL;
+}
+
+static void sum_that_is_none(struct tern_io *io)
+{
+	use_iov(io, 2);
+	io->length = ALIGN;
+}
+
+static void tail_of_vectors(struct tern_io *io)
+{
+	use_iov(io, 2);
+	io->op = TERN_IO_WRITE;
+	io->flags = TERN_IO_TAIL;
+}
+
+static void durable_tail(struct tern_io *io)
+{
+	io->op = TERN_IO_WRITE;
+	io->flags = TERN_IO_TAIL | TERN_IO_DURABLE;
+}
+
+static void tail_at_an_appending_files_end(struct tern_io *io)
+{
+	io->op = TERN_IO_WRITE;
+	io->flags = TERN_IO_TAIL;
+	io->file.appends = true;
+}
+
+static void nothing_allocated(struct tern_io *io)
+{
+	tern_io_prep_allocate(io, &io->file, 0, 0);
+}
+
+static void place_in_a_stream(struct tern_io *io)
+{
+	io->file.seekable = false;
+	io->offset = ALIGN;
+}
+
+static void done_of_a_writeback(struct tern_io *io)
+{
+	io->op = TERN_IO_WRITEBACK;
+	io->done = tern_io_release;
 }
 
 static void sum_past_all_bounds(struct tern_io *io)
@@ -123,6 +167,7 @@ static void unknown_flag(struct tern_io *io)
 
 static void writeback(struct tern_io *io)
 {
+	io->done = NULL;
 	io->op = TERN_IO_WRITEBACK;
 }
 
@@ -147,9 +192,16 @@ static const struct {
 	{odd_offset, -EINVAL, "offset"},
 	{odd_length, -EINVAL, "length"},
 	{odd_memory, -EINVAL, "buffer"},
-	{odd_iov_memory, -EINVAL, "iov"},
-	{odd_iov_length, -EINVAL, "iov"},
-	{too_many_iovs, -EINVAL, "iov"},
+	{odd_iov_memory, -EINVAL, "vector's address"},
+	{odd_iov_length, -EINVAL, "vector's length"},
+	{no_memory_in_iov, -EINVAL, "vector"},
+	{sum_that_is_none, -EINVAL, "sum"},
+	{tail_of_vectors, -EINVAL, "tail"},
+	{durable_tail, -EINVAL, "durable"},
+	{tail_at_an_appending_files_end, -EINVAL, "tail"},
+	{nothing_allocated, -EINVAL, "length"},
+	{place_in_a_stream, -EINVAL, "no positions"},
+	{done_of_a_writeback, -EINVAL, ""},
 	{sum_past_all_bounds, -EINVAL, ""},
 	{offset_past_files, -EINVAL, "offset"},
 	{end_past_files, -EINVAL, "offset"},
@@ -187,8 +239,6 @@ static void a_broken_rule_is_named_and_nothing_happens(void)
 		io = io_get(&bed);
 		good_read(io);
 		rules[i].spoil(io);
-		if (io->op == TERN_IO_WRITEBACK)
-			io->done = NULL;
 		e = tern_io_submit(io);
 		ck_assert_msg(e == rules[i].error, "row %u: %d", i, e);
 		if (rules[i].rule)
@@ -229,12 +279,11 @@ static void limits_themselves_are_kept(void)
 	ck_assert_int_eq(tern_io_submit(io), 0);
 	hand_finish(&bed, &hand);
 	ck_assert_int_eq(tern_io_wait(bed.queue)->result, 7);
-	use_iov(io, 1024);
-	tern_io_prep_readv(io, &file, 0, iov, 1024);
+	use_iov(io, COUNT(iov)); /* more than a system call takes */
+	tern_io_prep_readv(io, &file, 0, iov, COUNT(iov));
 	ck_assert_int_eq(tern_io_submit(io), 0);
 	hand_finish(&bed, &hand);
-	ck_assert_int_eq(tern_io_wait(bed.queue)->result, 1024 * ALIGN);
-	io->op = TERN_IO_WRITE;
+	ck_assert_int_eq(tern_io_wait(bed.queue)->result, COUNT(iov) * ALIGN);
 	tern_io_prep_write(io, &file, 0, SIZE - 1);
 	io->flags = TERN_IO_TAIL;
 	ck_assert_int_eq(tern_io_submit(io), 0);

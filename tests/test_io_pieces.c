@@ -32,7 +32,7 @@ static void short_transfers_are_continued(void)
 	hand_bed(&bed, &hand, (struct tern_io_opts){0});
 	io = io_get(&bed);
 	for (unsigned writing = 0; writing <= 1; writing++) {
-		static const unsigned steps[] = {1, 1000, 3000, 90, 5};
+		static const unsigned steps[] = {1, 1000, 2900, 90, 5};
 		uint64_t moved = 0;
 
 		if (writing)
@@ -156,7 +156,8 @@ static void iovecs_are_continued_inside_and_at_their_ends(void)
 			uint32_t step = 1 + draw(&seed, draw(&seed, 2) ? 1500 : 8000);
 
 			ck_assert_int_eq(piece.offset, (int64_t)(300 + moved));
-			ck_assert_uint_eq(piece.length, 8000 - moved);
+			ck_assert_uint_le(piece.length, 8000 - moved);
+			ck_assert_uint_gt(piece.length, 0);
 			for (uint64_t n = 0; n < piece.length; n += 125)
 				ck_assert_ptr_eq(place_of(&piece, n), memory[0] + moved + n);
 			ck_assert_ptr_null(place_of(&piece, piece.length));

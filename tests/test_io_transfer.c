@@ -66,7 +66,7 @@ static void a_file_may_end_in_the_middle_of_a_block(void)
 
 			io = io_get(&bed);
 			tern_io_prep_write(io, &bed.file, 2 * BLOCK, length);
-			io->flags = TERN_IO_TAIL | (blocks % 2 ? TERN_IO_DURABLE : 0);
+			io->flags = TERN_IO_TAIL;
 			stamp(io->buffer, 2 * BLOCK, length, blocks);
 			ck_assert_int_eq(io_once(io), (int64_t)length);
 			ck_assert_int_eq(size_of(bed.file.fd), 2 * BLOCK + (off_t)length);
