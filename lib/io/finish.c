@@ -14,9 +14,9 @@ void tern_io_complete(struct tern_io *io, int64_t result)
 {
 	struct tern_loop *home = io->queue->home;
 
-	if (io->state != TERN__IO_STARTED)
+	if (tern__io_state(io) != TERN__IO_STARTED)
 		tern__fatal("tern_io_complete", "request %p is not with an engine", (void *)io);
-	io->state = TERN__IO_OVER;
+	tern__store(&io->state, (uint8_t)TERN__IO_OVER); /* tern__io_state may see it at once */
 	io->came = result;
 	tern__loop_give(home, &io->node, tern__loop_is_mine(home));
 }

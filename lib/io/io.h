@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A queue of disk requests, as its parts see it. All of it belongs to the loop's thread, but for
- * tern_io_complete: what an engine's thread calls touches `came` and pushes the node.
+ * tern_io_complete: what an engine's thread calls writes `came` and `state`, and pushes the node.
  *
  * The life of a request, by its state:
  *
@@ -87,6 +87,14 @@ int tern__io_check(struct tern_io *io);
 
 /* What is to be moved in all: with TERN_IO_TAIL up to the file's alignment. */
 uint64_t tern__io_total(const struct tern_io *io);
+/*
+ * Of one that may be with an engine, whose thread may turn STARTED into OVER meanwhile: relaxed, as
+ * nothing is concluded from OVER before the node has come.
+ */
+static inline uint8_t tern__io_state(const struct tern_io *io)
+{
+	return tern__load(&io->state);
+}
 static inline bool tern__io_moves(const struct tern_io *io)
 {
 	return io->op >= TERN_IO_READ && io->op <= TERN_IO_WRITEBACK;

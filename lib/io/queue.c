@@ -180,7 +180,7 @@ static const void *find_item(struct tern__source *source)
 
 	for (char *r = q->requests; r < q->requests + q->used * q->request_stride;
 	     r += q->request_stride)
-		if (((struct tern_io *)r)->state > TERN__IO_LENT)
+		if (tern__io_state((struct tern_io *)r) > TERN__IO_LENT)
 			return r;
 	return NULL;
 }
@@ -356,7 +356,7 @@ void tern__io_recycle(struct tern_io *io)
 void tern_io_release(struct tern_io *io)
 {
 	tern__io_enter(io->queue, "tern_io_release");
-	if (io->state != TERN__IO_LENT)
+	if (tern__io_state(io) != TERN__IO_LENT)
 		tern__fatal("tern_io_release", "request %p is not yours", (void *)io);
 	tern__io_recycle(io);
 	tern__io_note_room(io->queue);

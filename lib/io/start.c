@@ -87,7 +87,8 @@ static void put_off(struct tern_io *io)
 	}
 }
 
-static void try_to_begin(struct tern_io *io)
+/* False: not now. Otherwise an engine's thread may have it, or be done with it. */
+static bool try_to_begin(struct tern_io *io)
 {
 	int e;
 
@@ -97,6 +98,7 @@ static void try_to_begin(struct tern_io *io)
 		put_off(io);
 	else if (e)
 		tern_io_complete(io, e);
+	return e != -EAGAIN;
 }
 
 void tern__io_start(struct tern_io_queue *q)
@@ -114,8 +116,7 @@ void tern__io_start(struct tern_io_queue *q)
 		tern__fifo_pop(&q->waiting);
 		if (!io->prepared)
 			prepare(io);
-		try_to_begin(io);
-		if (io->state == TERN__IO_WAITING)
+		if (!try_to_begin(io))
 			return;
 	}
 }

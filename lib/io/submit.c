@@ -10,7 +10,7 @@ static void prep(struct tern_io *io, enum tern_io_op op, const struct tern_io_fi
 		 uint64_t offset, uint64_t length)
 {
 	tern__io_enter(io->queue, "tern_io_prep");
-	if (io->state != TERN__IO_LENT)
+	if (tern__io_state(io) != TERN__IO_LENT)
 		tern__fatal("tern_io_prep", "request %p is not yours", (void *)io);
 	io->op = (uint8_t)op;
 	io->flags = 0;
@@ -116,7 +116,7 @@ int tern_io_submit(struct tern_io *io)
 	int e;
 
 	tern__io_enter(q, "tern_io_submit");
-	if (io->state != TERN__IO_LENT)
+	if (tern__io_state(io) != TERN__IO_LENT)
 		tern__fatal("tern_io_submit", "request %p is not yours", (void *)io);
 	e = tern__io_check(io);
 	if (e)
@@ -151,14 +151,14 @@ bool tern_io_cancel(struct tern_io *io)
 	struct tern_io_queue *q = io->queue;
 
 	tern__io_enter(q, "tern_io_cancel");
-	if (io->state == TERN__IO_WAITING && !io->moved && !io->cutting) {
+	if (tern__io_state(io) == TERN__IO_WAITING && !io->moved && !io->cutting) {
 		tern__fifo_remove(&q->waiting, &io->node);
 		io->taken_back = true;
 		tern__io_drop(io, -ECANCELED);
 		tern__io_start(q);
 		return true;
 	}
-	if (io->state != TERN__IO_STARTED || io->op == TERN_IO_BARRIER || io->moved ||
+	if (tern__io_state(io) != TERN__IO_STARTED || io->op == TERN_IO_BARRIER || io->moved ||
 	    !q->engine.cancel || !q->engine.cancel(q->state, io))
 		return false;
 	io->taken_back = true;
