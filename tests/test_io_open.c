@@ -84,6 +84,7 @@ static void check_alignment(const struct tern_io_file *file)
 	ck_assert_uint_eq(file->memory_align & (file->memory_align - 1), 0);
 	ck_assert_uint_eq(file->offset_align & (file->offset_align - 1), 0);
 	ck_assert_int_eq(posix_memalign((void **)&bytes, 8192, 32768), 0);
+	memset(bytes, 0, 32768);
 	ck_assert_int_eq(pwrite(file->fd, bytes + file->memory_align, file->offset_align,
 				file->offset_align),
 			 file->offset_align);
