@@ -2,7 +2,6 @@
 /* Queues on devices and file systems that are full, read-only, cut off or coarse, on each engine.
  */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -338,33 +337,21 @@ static const struct {
 	{"ramfs", ramfs, TESTS(ramfs_tests)},
 };
 
-static void end(int number)
-{
-	zram_end();
-	_exit(EXIT_FAILURE);
-}
-
 /* fault_io_devices DEVICE [TEST] */
 int main(int argc, char **argv)
 {
 	for (size_t i = 0; i < COUNT(devices); i++) {
 		const char *why;
-		int failures;
 
 		if (argc < 2 || strcmp(argv[1], devices[i].name) != 0)
 			continue;
-		signal(SIGTERM, end);
-		signal(SIGINT, end);
 		why = geteuid() ? "only root has devices" : devices[i].make();
 		if (why) {
 			puts(why);
-			zram_end();
 			return 77;
 		}
-		failures = run_io_tests(devices[i].name, devices[i].tests, devices[i].n, argc - 1,
-					argv + 1);
-		zram_end();
-		return failures;
+		return run_io_tests(devices[i].name, devices[i].tests, devices[i].n, argc - 1,
+				    argv + 1);
 	}
 	fputs("usage: fault_io_devices sectors|zram|read-only|cut|full|ramfs [TEST]\n", stderr);
 	return 2;

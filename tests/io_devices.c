@@ -18,7 +18,6 @@
 #include <unistd.h>
 
 static char said[160];
-static int zram = -1;
 
 static const char *why(const char *what)
 {
@@ -119,33 +118,47 @@ static int write_to(const char *path, const char *text)
 	return e ? -1 : 0;
 }
 
+/* A process that outlives this one and its children, and nothing else. */
+static void remove_when_all_have_ended(int zram)
+{
+	char text[16];
+	int fds[2];
+
+	if (pipe(fds) || fork())
+		return; /* both ends stay open */
+	setsid();
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	close(fds[1]);
+	while (read(fds[0], text, 1) < 0 && errno == EINTR)
+		;
+	snprintf(text, sizeof(text), "%d", zram);
+	for (int attempt = 0; attempt < 100000; attempt++) { /* others look at new devices, too */
+		if (!write_to("/sys/class/zram-control/hot_remove", text))
+			break;
+		sched_yield();
+	}
+	_exit(0);
+}
+
 const char *zram_device(char path[32], size_t size)
 {
 	char text[64] = "";
-	int fd = open("/sys/class/zram-control/hot_add", O_RDONLY | O_CLOEXEC);
+	int fd = open("/sys/class/zram-control/hot_add", O_RDONLY | O_CLOEXEC), zram;
 
 	if (fd < 0)
 		return why("no zram");
-	if (read(fd, text, sizeof(text) - 1) > 0)
-		zram = atoi(text);
-	close(fd);
-	if (zram < 0)
+	if (read(fd, text, sizeof(text) - 1) <= 0) {
+		close(fd);
 		return why("no new zram device");
+	}
+	close(fd);
+	zram = atoi(text);
+	remove_when_all_have_ended(zram);
 	snprintf(path, 32, "/dev/zram%d", zram);
 	snprintf(text, sizeof(text), "/sys/block/zram%d/disksize", zram);
 	snprintf(said, sizeof(said), "%zu", size);
 	if (write_to(text, said))
 		return why("no size for a zram device");
 	return access(path, R_OK | W_OK) ? why("no node of a zram device") : NULL;
-}
-
-void zram_end(void)
-{
-	char text[16];
-
-	if (zram < 0)
-		return;
-	snprintf(text, sizeof(text), "%d", zram);
-	write_to("/sys/class/zram-control/hot_remove", text);
-	zram = -1;
 }

@@ -25,8 +25,7 @@ void loop_device_end(struct loop_device *loop);
 const char *mount_here(const char *type, const char *source, const char *options);
 int unmount_here(void); /* 0, or a negative errno */
 
-/* A fresh device in memory. It outlives the process if that is killed; so tell zram_end. */
+/* A fresh device in memory. */
 const char *zram_device(char path[32], size_t size);
-void zram_end(void);
 
 #endif
