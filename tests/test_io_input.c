@@ -313,6 +313,27 @@ static void without_buffers_one_must_be_given(void)
 	bed_end(&bed);
 }
 
+/* Where alignment is coarser than pages. */
+static void a_tails_padding_needs_room_as_well(void)
+{
+	const struct tern_io_file file = no_file(16384);
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io;
+
+	hand_bed(&bed, &hand, (struct tern_io_opts){.buffer_size = 20000});
+	io = io_get(&bed);
+	tern_io_prep_write(io, &file, 0, 19000);
+	io->flags = TERN_IO_TAIL;
+	ck_assert_int_eq(tern_io_submit(io), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(io->refused, "padding"));
+	io->length = 16000;
+	io->done = tern_io_release;
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	hand_finish(&bed, &hand);
+	bed_end(&bed);
+}
+
 static void options_out_of_range_make_nothing(void)
 {
 	static const struct tern_io_opts bad[] = {
@@ -420,6 +441,7 @@ static const struct test tests[] = {
 	{"a broken rule is named, and nothing happens", a_broken_rule_is_named_and_nothing_happens},
 	{"the limits themselves are within them", limits_themselves_are_kept},
 	{"without own buffers one must be given", without_buffers_one_must_be_given},
+	{"a tail's padding needs room as well", a_tails_padding_needs_room_as_well},
 	{"options out of range make nothing", options_out_of_range_make_nothing},
 	{"options of a newer library are taken while the tail is zero", options_of_a_newer_library},
 	{"fatal: submitting what is outstanding", submitting_twice_is_fatal},

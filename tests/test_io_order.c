@@ -131,6 +131,26 @@ static void a_barrier_waits_and_holds_back(void)
 	end_of(&bed);
 }
 
+static void nothing_later_starts_before_the_barrier_is_over(void)
+{
+	struct hand hand;
+	struct bed bed;
+
+	hand_bed(&bed, &hand, (struct tern_io_opts){0});
+	submit_read(&bed, 0);
+	submit_barrier(&bed);
+	submit_read(&bed, 1);
+	hand_complete(&hand, 0, BLOCK);
+	ck_assert_uint_eq(tern_io_poke(bed.queue, 1), 1);
+	ck_assert_uint_eq(n_came, 1);
+	ck_assert_uint_eq(hand.starts, 1);
+	ck_assert_uint_eq(tern_io_poke(bed.queue, 1), 1);
+	ck_assert_uint_eq(n_came, 2);
+	ck_assert_uint_eq(hand.starts, 2);
+	hand_finish(&bed, &hand);
+	end_of(&bed);
+}
+
 static void barriers_alone_come_home(void)
 {
 	struct hand hand;
@@ -270,6 +290,8 @@ static const struct test tests[] = {
 	{"an unordered queue starts all, and takes depth requests",
 	 an_unordered_queue_starts_all_and_takes_depth},
 	{"a barrier waits for all before and holds back all after", a_barrier_waits_and_holds_back},
+	{"nothing later starts before the barrier is over",
+	 nothing_later_starts_before_the_barrier_is_over},
 	{"barriers alone come home", barriers_alone_come_home},
 	{"no two on either side of a barrier run at once",
 	 no_two_on_either_side_of_a_barrier_run_at_once},

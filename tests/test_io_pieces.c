@@ -115,6 +115,34 @@ static void a_write_that_moves_nothing_is_an_error(void)
 	bed_end(&bed);
 }
 
+static void direct_transfers_go_on_from_whole_blocks(void)
+{
+	const struct tern_io_file file = no_file(512);
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io;
+
+	hand_bed(&bed, &hand, (struct tern_io_opts){0});
+	io = io_get(&bed);
+	tern_io_prep_write(io, &file, 0, BLOCK);
+	start(&bed, &hand, io);
+	ck_assert_ptr_nonnull(next(&bed, &hand, io, 1000));
+	ck_assert_int_eq(hand.last.offset, 512);
+	ck_assert_uint_eq(hand.last.length, BLOCK - 512);
+	ck_assert_ptr_eq(hand.last.buffer, (char *)io->buffer + 512);
+	ck_assert_ptr_null(next(&bed, &hand, io, BLOCK - 512));
+	ck_assert_ptr_eq(tern_io_wait(bed.queue), io);
+	ck_assert_int_eq(io->result, BLOCK);
+
+	tern_io_prep_read(io, &file, 0, BLOCK); /* such a read has come to the file's end */
+	start(&bed, &hand, io);
+	ck_assert_ptr_null(next(&bed, &hand, io, 1000));
+	ck_assert_ptr_eq(tern_io_wait(bed.queue), io);
+	ck_assert_int_eq(io->result, 1000);
+	tern_io_release(io);
+	bed_end(&bed);
+}
+
 static char memory[8][1000];
 
 /* Where in the caller's buffers the bytes of a piece go, one by one. */
@@ -257,6 +285,33 @@ static void great_lengths_come_in_pieces(void)
 	bed_end(&bed);
 }
 
+static void many_vectors_come_in_pieces(void)
+{
+	const struct tern_io_file file = no_file(1);
+	static struct iovec iov[3000];
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *io;
+	unsigned pieces = 0;
+
+	for (unsigned i = 0; i < COUNT(iov); i++)
+		iov[i] = (struct iovec){memory, 2};
+	hand_bed(&bed, &hand, (struct tern_io_opts){0});
+	io = io_get(&bed);
+	tern_io_prep_readv(io, &file, 0, iov, COUNT(iov));
+	start(&bed, &hand, io);
+	for (; hand.n; pieces++) {
+		ck_assert_uint_le(hand.last.iov_count, 1024);
+		ck_assert_uint_eq(hand.last.length, 2 * hand.last.iov_count);
+		next(&bed, &hand, io, (int64_t)hand.last.length);
+	}
+	ck_assert_uint_eq(pieces, 3);
+	ck_assert_ptr_eq(tern_io_wait(bed.queue), io);
+	ck_assert_int_eq(io->result, 6000);
+	tern_io_release(io);
+	bed_end(&bed);
+}
+
 static void durable_is_of_writes_and_writebacks(void)
 {
 	const struct tern_io_file file = no_file(1);
@@ -301,7 +356,7 @@ static void a_stream_is_read_once(void)
 	file.seekable = false;
 	hand_bed(&bed, &hand, (struct tern_io_opts){.ordered = true});
 	io = io_get(&bed);
-	tern_io_prep_read(io, &file, TERN_IO_NEXT, BLOCK);
+	tern_io_prep_read(io, &file, 0, BLOCK); /* or TERN_IO_NEXT */
 	start(&bed, &hand, io);
 	ck_assert_int_eq(hand.last.offset, -1);
 	ck_assert_ptr_null(next(&bed, &hand, io, 10));
@@ -324,11 +379,13 @@ static const struct test tests[] = {
 	{"a read ends with the file, and any with an error",
 	 a_read_ends_with_the_file_and_any_with_an_error},
 	{"a write that moves nothing is an error", a_write_that_moves_nothing_is_an_error},
+	{"direct transfers go on from whole blocks", direct_transfers_go_on_from_whole_blocks},
 	{"iovecs are continued inside, and at their ends",
 	 iovecs_are_continued_inside_and_at_their_ends},
 	{"a tail is padded with zeros, and cut", a_tail_is_padded_and_cut},
 	{"a tail that cannot be cut has failed", a_tail_that_cannot_be_cut_has_failed},
 	{"great lengths come in pieces", great_lengths_come_in_pieces},
+	{"many vectors come in pieces", many_vectors_come_in_pieces},
 	{"durable is of writes and write-backs, in all their pieces",
 	 durable_is_of_writes_and_writebacks},
 	{"a stream is read once, and written to the end", a_stream_is_read_once},

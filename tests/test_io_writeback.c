@@ -84,8 +84,9 @@ static void the_limit_is_eagain_and_room_is_told_once(void)
 	read = io_get(&bed);
 	tern_io_prep_read(read, &file, 0, BLOCK);
 	ck_assert_int_eq(tern_io_submit(read), 0); /* others have room */
+	hand_complete(&hand, 2, BLOCK);
 	turn(&bed);
-	ck_assert_uint_eq(rooms, 0);
+	ck_assert_uint_eq(rooms, 0); /* that made none for write-backs */
 	hand_complete(&hand, 0, BLOCK);
 	turn(&bed);
 	ck_assert_uint_eq(rooms, 1);
@@ -239,6 +240,9 @@ static void destroy_reports_once_what_nobody_asked_for(void)
 	ck_assert_int_eq(tern_io_queue_destroy(bed.queue), -EIO);
 	submit_back(&bed, 1); /* it is as it was */
 	hand_finish(&bed, &hand);
+	ck_assert_int_eq(tern_io_sync(bed.queue), -ENOSPC); /* and who asks is told still */
+	fail_one(&bed, &hand, 3, EDQUOT);
+	ck_assert_int_eq(tern_io_queue_destroy(bed.queue), -EIO);
 	bed_end(&bed);
 }
 

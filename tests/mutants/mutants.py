@@ -9,6 +9,8 @@ touch any more: alone that harms nobody.
 
 import typing
 
+import mutants_io
+
 GIVE_WAY = "for (int i = 0; i < 1000; i++)\n\t\tsched_yield();\n"
 
 
@@ -916,3 +918,6 @@ MUTANTS = [
            "TERN__COUNT_OWN(w, searches_paid);", "TERN__COUNT_OWN(w, searches_failed);",
            ("plain", "test_stats", "searches")),
 ]
+
+MUTANTS += [Mutant(name, file, old, new, ("plain", *test))
+            for name, file, old, new, test in mutants_io.MUTANTS]
