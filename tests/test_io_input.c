@@ -316,11 +316,12 @@ static void without_buffers_one_must_be_given(void)
 /* Where alignment is coarser than pages. */
 static void a_tails_padding_needs_room_as_well(void)
 {
-	const struct tern_io_file file = no_file(16384);
+	struct tern_io_file file = no_file(16384);
 	struct hand hand;
 	struct bed bed;
 	struct tern_io *io;
 
+	file.memory_align = 1;
 	hand_bed(&bed, &hand, (struct tern_io_opts){.buffer_size = 20000});
 	io = io_get(&bed);
 	tern_io_prep_write(io, &file, 0, 19000);
