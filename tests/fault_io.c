@@ -31,7 +31,6 @@ struct slot {
 static struct {
 	uint64_t seed;
 	struct bed bed;
-	struct fault_engine engine;
 	struct slot slots[SLOTS];
 	unsigned submitted, over, writebacks, errors_told;
 	int first_error;
@@ -355,7 +354,8 @@ static struct tern_io_file new_file(void)
 	return file;
 }
 
-static void run_seed(uint64_t seed, enum fault_pace pace, struct fault_odds odds)
+/* engine: NULL, the one in turn. */
+static void run_seed(uint64_t seed, const struct tern_io_engine *engine)
 {
 	struct tern_io_opts opts = {.buffer_size = BUFFER, .write_error = told};
 	struct tern_io_stats stats = {.size = sizeof(stats)};
@@ -367,8 +367,7 @@ static void run_seed(uint64_t seed, enum fault_pace pace, struct fault_odds odds
 	opts.writebacks_max = 1 + draw(&m.seed, 4);
 	opts.ordered = draw(&m.seed, 2);
 	opts.stop_on_error = m.stops = opts.ordered && draw(&m.seed, 2);
-	fault_engine_init(&m.engine, pace, seed, odds);
-	opts.engine = &m.engine.table;
+	opts.engine = engine;
 	bed_make(&m.bed, opts);
 	m.bed.file = new_file();
 	for (unsigned i = 0; i < STEPS; i++)
@@ -379,7 +378,6 @@ static void run_seed(uint64_t seed, enum fault_pace pace, struct fault_odds odds
 	ck_assert_uint_eq(stats.writebacks, 0);
 	check_file();
 	bed_end(&m.bed);
-	fault_engine_check(&m.engine);
 }
 
 static void sweep(enum fault_pace pace)
@@ -394,8 +392,13 @@ static void sweep(enum fault_pace pace)
 		{.refusal = 100, .refusal_error = 20, .brief = 128},
 	};
 
-	for (unsigned seed = 0; seed < scaled(140); seed++)
-		run_seed(seed, pace, kinds[seed % COUNT(kinds)]);
+	for (unsigned seed = 0; seed < scaled(140); seed++) {
+		struct fault_engine engine;
+
+		fault_engine_init(&engine, pace, seed, kinds[seed % COUNT(kinds)]);
+		run_seed(seed, &engine.table);
+		fault_engine_check(&engine);
+	}
 }
 
 static void over_inside_start(void)
@@ -413,10 +416,20 @@ static void over_on_another_thread(void)
 	sweep(FAULT_THREAD);
 }
 
+static void no_faults(void)
+{
+	for (enum io_engine i = IO_URING; i < IO_ENGINES; i++) {
+		io_engine = i;
+		for (unsigned seed = 0; seed < scaled(60) && !io_engine_refused(i); seed++)
+			run_seed(seed, NULL);
+	}
+}
+
 static const struct test tests[] = {
 	{"faults, over inside start", over_inside_start},
 	{"faults, over in turns of the loop", over_in_turns_of_the_loop},
 	{"faults, over on another thread", over_on_another_thread},
+	{"the same on each engine, without faults", no_faults},
 };
 
 int main(int argc, char **argv)

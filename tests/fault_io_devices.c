@@ -337,7 +337,7 @@ static const struct {
 	{"ramfs", ramfs, TESTS(ramfs_tests)},
 };
 
-/* fault_io_devices DEVICE [TEST] */
+/* fault_io_devices DEVICE [ENGINE [TEST]] */
 int main(int argc, char **argv)
 {
 	for (size_t i = 0; i < COUNT(devices); i++) {
@@ -353,6 +353,6 @@ int main(int argc, char **argv)
 		return run_io_tests(devices[i].name, devices[i].tests, devices[i].n, argc - 1,
 				    argv + 1);
 	}
-	fputs("usage: fault_io_devices sectors|zram|read-only|cut|full|ramfs [TEST]\n", stderr);
+	fputs("usage: fault_io_devices sectors|zram|read-only|cut|full|ramfs [ENGINE [TEST]]\n", stderr);
 	return 2;
 }

@@ -15,7 +15,6 @@ enum fault_pace {
 	FAULT_INSIDE, /* inside start, as with the sync engine */
 	FAULT_TURNS,  /* fetched by the loop, as with a ring */
 	FAULT_THREAD, /* on a thread of its own, as with a pool */
-	FAULT_PACES
 };
 
 /* How often, of 256 pieces. */

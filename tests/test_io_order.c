@@ -151,6 +151,27 @@ static void nothing_later_starts_before_the_barrier_is_over(void)
 	end_of(&bed);
 }
 
+static void one_barrier_taken_back_opens_no_other(void)
+{
+	struct hand hand;
+	struct bed bed;
+	struct tern_io *second;
+
+	hand_bed(&bed, &hand, (struct tern_io_opts){0});
+	submit_read(&bed, 0);
+	submit_barrier(&bed);
+	submit_read(&bed, 1);
+	second = submit_barrier(&bed);
+	hand_complete(&hand, 0, BLOCK);
+	ck_assert(tern_io_cancel(second));
+	ck_assert_uint_eq(tern_io_poke(bed.queue, 1), 1);
+	ck_assert_uint_eq(tern_io_poke(bed.queue, 1), 1); /* the second; the first is out */
+	ck_assert_uint_eq(hand.starts, 1);
+	hand_finish(&bed, &hand);
+	ck_assert_uint_eq(hand.starts, 2);
+	end_of(&bed);
+}
+
 static void barriers_alone_come_home(void)
 {
 	struct hand hand;
@@ -292,6 +313,7 @@ static const struct test tests[] = {
 	{"a barrier waits for all before and holds back all after", a_barrier_waits_and_holds_back},
 	{"nothing later starts before the barrier is over",
 	 nothing_later_starts_before_the_barrier_is_over},
+	{"one barrier taken back opens no other", one_barrier_taken_back_opens_no_other},
 	{"barriers alone come home", barriers_alone_come_home},
 	{"no two on either side of a barrier run at once",
 	 no_two_on_either_side_of_a_barrier_run_at_once},

@@ -29,6 +29,10 @@ MUTANTS = [
 
     ("io: the accounts come before done", "lib/io/finish.c",
      "\ts->outstanding--;\n", "\ts->outstanding -= !io->done;\n", ("test_io_wait", "full depth")),
+    ("io: a barrier taken back opens no other", "lib/io/finish.c",
+     "\t\tq->started--;\n\t\tif (io->op == TERN_IO_BARRIER)\n\t\t\tq->barrier = false;\n\t}\n",
+     "\t\tq->started--;\n\t}\n\tif (io->op == TERN_IO_BARRIER)\n\t\tq->barrier = false;\n",
+     ("test_io_order", "opens no other")),
     ("io: the file's position goes along", "lib/io/finish.c",
      "\tmove_position(io);\n", "", ("test_io_next", "goes on where")),
     ("io: a deadline ends with the request", "lib/io/finish.c",
