@@ -325,6 +325,58 @@ static void great_depths_are_reached(void)
 	bed_end(&bed);
 }
 
+static int ended; /* what destroy said inside done */
+
+static void end_queue(struct tern_io *io)
+{
+	struct tern_io_queue *queue = io->queue;
+
+	tern_io_release(io);
+	ended = tern_io_queue_destroy(queue);
+}
+
+static void submit_end(struct bed *bed)
+{
+	struct tern_io *io = io_get(bed);
+
+	ended = 1;
+	tern_io_prep_read(io, &bed->file, 0, BLOCK);
+	io->done = end_queue;
+	ck_assert_int_eq(tern_io_submit(io), 0);
+}
+
+static void done_may_end_the_queue(void)
+{
+	struct bed bed;
+
+	make(&bed, (struct tern_io_opts){0});
+	submit_end(&bed);
+	ck_assert_int_eq(tern_loop_run(bed.loop), 0);
+	ck_assert_int_eq(ended, 0);
+	bed.queue = bed_queue(&bed, (struct tern_io_opts){0});
+	bed_end(&bed);
+}
+
+static void who_waits_keeps_the_queue(void)
+{
+	struct bed bed;
+
+	make(&bed, (struct tern_io_opts){0});
+	for (unsigned way = 0; way < 4; way++) {
+		submit_end(&bed);
+		while (way == 0 && ended == 1)
+			tern_io_poke(bed.queue, 0);
+		if (way == 1)
+			ck_assert_ptr_null(tern_io_wait(bed.queue));
+		if (way == 2)
+			ck_assert_uint_eq(tern_io_drain(bed.queue), 1);
+		if (way == 3)
+			ck_assert_int_eq(tern_io_sync(bed.queue), 0);
+		ck_assert_int_eq(ended, -EBUSY);
+	}
+	bed_end(&bed);
+}
+
 static const struct test tests[] = {
 	{"a read brings what is in the file", a_read_brings_what_is_in_the_file},
 	{"a write is in the file", a_write_is_in_the_file},
@@ -337,6 +389,8 @@ static const struct test tests[] = {
 	{"what moves nothing does its thing", what_moves_nothing_does_its_thing},
 	{"errors of the system are results", errors_of_the_system_are_results},
 	{"the queue says what it is", the_queue_says_what_it_is},
+	{"done may end the queue", done_may_end_the_queue},
+	{"who waits, pokes, drains or syncs keeps the queue", who_waits_keeps_the_queue},
 	{"great depths are reached", great_depths_are_reached},
 };
 

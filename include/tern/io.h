@@ -170,9 +170,11 @@ int tern_io_queue_create(struct tern_io_queue **ret, struct tern_loop *home,
 
 /*
  * [loop] Ends a queue. Returns 0, and the queue is gone; or, and it is as before, -EBUSY while a
- * request is lent, outstanding or not yet fetched with tern_io_wait; -EIO, once, if a write-back
- * has failed that tern_io_sync has not reported. For a parent's queue in a child of fork(2), where
- * starting or fetching a request is fatal, always 0: it gives back what the child holds of it.
+ * request is lent, outstanding or not yet fetched with tern_io_wait, and in a done that was entered
+ * by tern_io_poke, wait, drain or sync of the queue, which go on afterwards; -EIO, once, if a
+ * write-back has failed that tern_io_sync has not reported. For a parent's queue in a child of
+ * fork(2), where starting or fetching a request is fatal, always 0: it gives back what the child
+ * holds of it.
  */
 int tern_io_queue_destroy(struct tern_io_queue *queue);
 

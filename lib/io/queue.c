@@ -275,7 +275,7 @@ int tern_io_queue_destroy(struct tern_io_queue *q)
 		return 0;
 	}
 	tern__io_enter(q, "tern_io_queue_destroy");
-	if (q->lent)
+	if (q->lent || q->bringing)
 		return -EBUSY;
 	if (q->has_error && !q->error_told) {
 		q->error_told = true;

@@ -147,7 +147,10 @@ MUTANTS = [
      "\tq->has_error = false;\n", "", ("test_io_writeback", "an error is told")),
 
     ("io: a queue with requests out stays", "lib/io/queue.c",
-     "\tif (q->lent)\n\t\treturn -EBUSY;\n", "", ("test_io_writeback", "releases itself")),
+     "if (q->lent || q->bringing)", "if (q->bringing)",
+     ("test_io_writeback", "releases itself")),
+    ("io: who waits keeps the queue", "lib/io/queue.c",
+     "if (q->lent || q->bringing)", "if (q->lent)", ("test_io", "who waits")),
     ("io: destroy tells of an error once", "lib/io/queue.c",
      "\t\tq->error_told = true;\n", "", ("test_io_writeback", "destroy reports")),
     ("io: word of room comes once", "lib/io/queue.c",
