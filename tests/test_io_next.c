@@ -110,6 +110,88 @@ static void pipes_and_sockets_work(void)
 	through(fds[1], fds[0]);
 }
 
+#define FLOW (1 << 20) /* more than a pipe holds */
+
+/* The other end, which blocks. */
+static void *take_all(void *arg)
+{
+	char *bytes = calloc(1, FLOW);
+	size_t n = 0;
+
+	while (n < FLOW) {
+		ssize_t some = read(*(int *)arg, bytes + n, FLOW - n);
+
+		ck_assert_int_gt(some, 0);
+		n += (size_t)some;
+	}
+	ck_assert(has_stamp(bytes, 0, FLOW, 1));
+	free(bytes);
+	return NULL;
+}
+
+static void *give_all(void *arg)
+{
+	char *bytes = calloc(1, FLOW);
+
+	stamp(bytes, 0, FLOW, 2);
+	for (size_t n = 0; n < FLOW; n += 4096)
+		ck_assert_int_eq(write(*(int *)arg, bytes + n, 4096), 4096);
+	free(bytes);
+	return NULL;
+}
+
+static void flow(struct bed *bed, char *bytes, int *fds, int flags)
+{
+	struct tern_io *io = io_get(bed);
+	struct tern_io_file file = adopt(fds[1]);
+	pthread_t thread;
+
+	ck_assert_int_eq(fcntl(fds[1], F_SETFL, flags), 0);
+	thread = thread_new(take_all, &fds[0]);
+	stamp(bytes, 0, FLOW, 1);
+	tern_io_prep_write(io, &file, TERN_IO_NEXT, FLOW);
+	io->buffer = bytes;
+	ck_assert_int_eq(io_do(io), FLOW);
+	thread_join(thread);
+
+	ck_assert_int_eq(fcntl(fds[1], F_SETFL, 0), 0);
+	ck_assert_int_eq(fcntl(fds[0], F_SETFL, flags), 0);
+	file = adopt(fds[0]);
+	thread = thread_new(give_all, &fds[1]);
+	for (size_t n = 0; n < FLOW; n += (size_t)io->result) {
+		tern_io_prep_read(io, &file, TERN_IO_NEXT, FLOW - n);
+		io->buffer = bytes + n;
+		ck_assert_int_gt(io_do(io), 0);
+	}
+	ck_assert(has_stamp(bytes, 0, FLOW, 2));
+	thread_join(thread);
+	ck_assert_int_eq(fcntl(fds[0], F_SETFL, 0), 0);
+	tern_io_release(io);
+}
+
+/* A descriptor that would not block is waited for, as one that would. */
+static void streams_are_waited_for(void)
+{
+	char *bytes = calloc(1, FLOW);
+	struct bed bed;
+	int fds[2];
+
+	make(&bed, true);
+	for (int sockets = 0; sockets <= 1; sockets++) {
+		if (sockets)
+			ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds),
+					 0);
+		else
+			ck_assert_int_eq(pipe2(fds, O_CLOEXEC), 0);
+		for (unsigned round = 0; round < 4; round++)
+			flow(&bed, bytes, fds, round % 2 ? O_NONBLOCK : 0);
+		close(fds[0]);
+		close(fds[1]);
+	}
+	bed_end(&bed);
+	free(bytes);
+}
+
 static void a_pipe_without_a_reader_is_epipe(void)
 {
 	struct bed bed;
@@ -218,6 +300,7 @@ static const struct test tests[] = {
 	 next_goes_on_where_the_file_stands},
 	{"many TERN_IO_NEXT at once keep their order", many_nexts_at_once_keep_their_order},
 	{"pipes and sockets work, and a read takes what comes first", pipes_and_sockets_work},
+	{"streams are waited for, also those that do not block", streams_are_waited_for},
 	{"a pipe without a reader is -EPIPE", a_pipe_without_a_reader_is_epipe},
 	{"the last of ordered writes stands", the_last_of_ordered_writes_stands},
 	{"after a barrier reads see what was written before",
