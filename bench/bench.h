@@ -87,7 +87,18 @@ void report_hist(const struct hist *hist);
 /* The answer, field by field. */
 void report_begin(const char *question);
 void report_u64(const char *name, uint64_t value);
+void report_text(const char *name, const char *value);
 void report_end(void);
+
+/*
+ * A probe outside: another process, of real-time priority where that is allowed, sends a tick every
+ * millisecond from first_ns to end_ns. The loop is to watch the descriptor that is returned, and to
+ * send back what comes with probe_answer(), until that is false. Each tick is charged from when it
+ * was to be sent, so a loop that is away for 5 ms pays for five ticks.
+ */
+int probe_start(uint64_t first_ns, uint64_t end_ns);
+bool probe_answer(int fd);
+void report_probe(void); /* when there is nothing more to answer */
 
 __attribute__((noreturn)) void die(const char *what);
 
