@@ -24,9 +24,12 @@ from questions import (
     burst,
     busy,
     closed,
+    disk,
+    disk_away,
     idle,
     instructions,
     items,
+    log,
     open as arrivals,
     scaling,
     stats,
@@ -47,6 +50,9 @@ QUESTIONS = (
     allocations,
     away,
     timers,
+    disk,
+    disk_away,
+    log,
     instructions,
 )
 

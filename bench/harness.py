@@ -76,9 +76,12 @@ class Bench:
         ]
 
     def ask(self, system, question, **params):
-        """The object that one run of one system prints: of the run that others disturbed least,
-        if the first was disturbed and there is time to run it again."""
-        command = self.command(system, question, params)
+        """The object that one run of one system prints."""
+        return self.ask_quietly(self.command(system, question, params))
+
+    def ask_quietly(self, command):
+        """The object that a command prints: of the run that others disturbed least, if the first
+        was disturbed and there is time to run it again."""
         best = self.run(command)
         for _ in range(AGAIN_MAX):
             if not self.want_quiet or best["others"] <= OTHERS_MAX or self.patience_s <= 0:

@@ -15,6 +15,13 @@ LOOKS = {
     "by hand": ("#555555", 2, 13),
     "by hand, spin": ("#aaaaaa", 4, 12),
     "limit": ("#e0a800", 3, 1),
+    "tern, run": ("#8c1a1b", 1, 4),
+    "tern, wait": ("#ff7f0e", 1, 8),
+    "tern, pool": ("#ff9896", 1, 6),
+    "liburing": ("#e0a800", 3, 1),
+    "liburing on libev": ("#f0d080", 3, 2),
+    "libaio": ("#2ca02c", 2, 9),
+    "fio": ("#9467bd", 2, 11),
 }
 OTHERS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd")
 FONT = "font 'DejaVu Sans,11'"
