@@ -22,6 +22,7 @@
 #define tern__add_seq(p, v)	__atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define tern__sub_acq_rel(p, v) __atomic_fetch_sub((p), (v), __ATOMIC_ACQ_REL)
 #define tern__sub_seq(p, v)	__atomic_fetch_sub((p), (v), __ATOMIC_SEQ_CST)
+#define tern__and_seq(p, v)	__atomic_fetch_and((p), (v), __ATOMIC_SEQ_CST)
 
 /*
  * Compare-and-swap; on failure *expected becomes what is there. The weak one may fail for nothing.

@@ -162,9 +162,18 @@ static bool has_work(const struct ring *r)
 	return IO_URING_READ_ONCE(*r->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
-/* Errors mean that the kernel cannot take more now: what is over must be reaped first. */
+/*
+ * Errors mean that the kernel cannot take more now: what is over must be reaped first.
+ *
+ * A thread of the kernel's lists its task work, then raises TASKRUN, then writes the eventfd. If we
+ * run the work between the first two, the flag stays up for nothing, and the kernel takes it down
+ * only when it next has work: so we take it down ourselves, before we ask. Raised afterwards it is
+ * true, or costs one call in vain.
+ */
 static void submit(struct ring *r)
 {
+	if (has_work(r))
+		tern__and_seq(r->ring.sq.kflags, ~IORING_SQ_TASKRUN); /* pairs with the kernel's */
 	r->stuck = io_uring_submit_and_get_events(&r->ring) < 0;
 }
 
