@@ -51,13 +51,15 @@ const struct tern_io_engine *tern_io_engine_uring(void)
 
 #define ENTRIES_MAX    64
 #define AT_ONCE	       32		  /* more in one call wait for the disk's tags inside it */
+#define SHALLOW	       16		  /* see start() */
 #define REGISTERED_MAX ((size_t)64 << 20) /* registered buffers take their memory at once */
 #define OP_FTRUNCATE   55		  /* as of Linux 6.9 */
 
 struct ring {
 	struct io_uring ring;
 	bool enabled, stuck;
-	bool truncates;
+	bool truncates, shallow;
+	uint32_t flying;     /* the kernel has them */
 	const char *buffers; /* registered; NULL: none */
 	size_t buffers_size;
 };
@@ -131,6 +133,7 @@ static int open_ring(void **state, const struct tern_io_engine *engine,
 		free(r);
 		return e;
 	}
+	r->shallow = params->depth <= SHALLOW;
 	r->truncates = knows(r, OP_FTRUNCATE);
 	register_buffers(r, params);
 	*state = r;
@@ -162,6 +165,13 @@ static bool has_work(const struct ring *r)
 	return IO_URING_READ_ONCE(*r->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
+static void note(struct ring *r, int submitted)
+{
+	r->stuck = submitted < 0;
+	if (submitted > 0)
+		r->flying += (uint32_t)submitted;
+}
+
 /*
  * Errors mean that the kernel cannot take more now: what is over must be reaped first.
  *
@@ -174,7 +184,7 @@ static void submit(struct ring *r)
 {
 	if (has_work(r))
 		tern__and_seq(r->ring.sq.kflags, ~IORING_SQ_TASKRUN); /* pairs with the kernel's */
-	r->stuck = io_uring_submit_and_get_events(&r->ring) < 0;
+	note(r, io_uring_submit_and_get_events(&r->ring));
 }
 
 static void flush(void *state)
@@ -216,6 +226,7 @@ static void reap(void *state)
 			n++;
 		}
 		io_uring_cq_advance(&r->ring, n);
+		r->flying -= n;
 	} while (has_work(r));
 }
 
@@ -224,7 +235,7 @@ static void wait_for_one(void *state)
 	struct ring *r = state;
 
 	if (!ready(r))
-		r->stuck = io_uring_submit_and_wait(&r->ring, 1) < 0;
+		note(r, io_uring_submit_and_wait(&r->ring, 1));
 }
 
 static bool is_registered(const struct ring *r, const struct tern_io_piece *p)
@@ -322,7 +333,11 @@ static int start(void *state, struct tern_io *io)
 	else
 		fill(r, sqe, &piece);
 	io_uring_sqe_set_data(sqe, io);
-	if (io_uring_sq_ready(&r->ring) >= AT_ONCE)
+	/*
+	 * What is over comes all at once, as interrupts bring it: then the device would do nothing
+	 * while the rest comes together. With more in flight another call costs more than that.
+	 */
+	if ((r->shallow && !r->flying) || io_uring_sq_ready(&r->ring) >= AT_ONCE)
 		submit(r);
 	return 0;
 }
