@@ -7,9 +7,9 @@
 #include "../base/fatal.h"
 #include "io.h"
 
-static void fetch(struct tern_io_queue *q)
+static void fetch(struct tern_io_queue *q, bool flushes)
 {
-	if (q->engine.flush)
+	if (flushes && q->engine.flush)
 		q->engine.flush(q->state);
 	if (q->started && q->engine.ready && q->engine.ready(q->state)) {
 		q->home->maybe_rung = true;
@@ -18,12 +18,12 @@ static void fetch(struct tern_io_queue *q)
 }
 
 /* At most max of what has come by now (0: all of it). Returns how many requests are over. */
-static uint32_t bring(struct tern_io_queue *q, uint32_t max)
+static uint32_t bring(struct tern_io_queue *q, uint32_t max, bool flushes)
 {
 	uint64_t before = q->came;
 	uint32_t n;
 
-	fetch(q);
+	fetch(q, flushes);
 	n = tern__part_count(q->home, q->requests, q->requests_end);
 	q->bringing = true;
 	while (n-- && (!max || q->came - before < max))
@@ -46,11 +46,12 @@ static void block(struct tern_io_queue *q)
 		tern__part_await(q->home, put_off ? (int64_t)TERN__MS : -1);
 }
 
+/* An engine that waits hands over in the same call. */
 static void bring_or_block(struct tern_io_queue *q)
 {
 	uint64_t before = q->came;
 
-	if (!bring(q, 0) && q->came == before && q->stats.outstanding &&
+	if (!bring(q, 0, !q->engine.wait) && q->came == before && q->stats.outstanding &&
 	    !tern__part_count(q->home, q->requests, q->requests_end))
 		block(q);
 }
@@ -58,7 +59,7 @@ static void bring_or_block(struct tern_io_queue *q)
 uint32_t tern_io_poke(struct tern_io_queue *q, uint32_t max)
 {
 	tern__io_enter(q, "tern_io_poke");
-	return q->bringing || q->entry ? 0 : bring(q, max);
+	return q->bringing || q->entry ? 0 : bring(q, max, true);
 }
 
 static void enter_blocking(struct tern_io_queue *q, const char *call)
