@@ -134,7 +134,7 @@ MUTANTS = [
     ("io: poke brings what was there at the call", "lib/io/wait.c",
      "while (n-- && ", "while (", ("test_io_wait", "poke of all")),
     ("io: poke never recurses", "lib/io/wait.c",
-     "return q->bringing || q->entry ? 0 : bring(q, max);", "return bring(q, max);",
+     "return q->bringing || q->entry ? 0 : bring(q, max, true);", "return bring(q, max, true);",
      ("test_io_wait", "never recurses")),
     ("io: poke inside a done that the loop entered", "lib/io/wait.c",
      "return q->bringing || q->entry ? 0", "return q->bringing ? 0",

@@ -13,7 +13,7 @@ one that nothing shows. The kinds:
     page tern_loop.3: words  the manual says so
 """
 
-import importlib.util
+import importlib
 import pathlib
 import re
 import sys
@@ -59,11 +59,8 @@ def mutilations(root, model):
 
 
 def mutants(root):
-    path = pathlib.Path(root, "tests/mutants/mutants.py")
-    spec = importlib.util.spec_from_file_location("mutants", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {m.name for m in module.MUTANTS}
+    sys.path.insert(0, str(pathlib.Path(root, "tests/mutants")))
+    return {m.name for m in importlib.import_module("mutants").MUTANTS}
 
 
 def page(root, name):
