@@ -353,6 +353,7 @@ int main(int argc, char **argv)
 		return run_io_tests(devices[i].name, devices[i].tests, devices[i].n, argc - 1,
 				    argv + 1);
 	}
-	fputs("usage: fault_io_devices sectors|zram|read-only|cut|full|ramfs [ENGINE [TEST]]\n", stderr);
+	fputs("usage: fault_io_devices sectors|zram|read-only|cut|full|ramfs [ENGINE [TEST]]\n",
+	      stderr);
 	return 2;
 }

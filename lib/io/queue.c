@@ -121,19 +121,19 @@ static int name_engine(struct tern_io_queue *q, const char *refused, int why)
 
 static int choose_engine(struct tern_io_queue *q)
 {
-	const struct tern_io_opts *o = &q->opts;
-	struct tern_io_engine first, second = {.size = 0};
-	int e = read_table(&first, o->engine ? o->engine : tern_io_engine_uring()), why;
+	const struct tern_io_engine *engine = q->opts.engine, *fallback = q->opts.fallback;
+	struct tern_io_engine first, second;
+	int e = read_table(&first, engine ? engine : tern_io_engine_uring()), why;
 
-	if (!e && o->fallback)
-		e = read_table(&second, o->fallback);
+	if (!e && fallback)
+		e = read_table(&second, fallback);
 	if (e)
 		return e;
 	why = open_engine(q, &first);
-	if (why && o->fallback)
+	if (why && fallback)
 		e = open_engine(q, &second);
 	else if (why)
-		e = o->engine ? why : -ENOTSUP;
+		e = engine ? why : -ENOTSUP;
 	return e ? e : name_engine(q, first.name, -why);
 }
 
