@@ -22,6 +22,7 @@
 #define ck_assert_ptr_null(p)	 ck_assert((p) == NULL)
 #define ck_assert_ptr_nonnull(p) ck_assert((p) != NULL)
 #define ck_assert_ptr_eq(a, b)	 ck_assert((const void *)(a) == (const void *)(b))
+#define ck_assert_ptr_ne(a, b)	 ck_assert((const void *)(a) != (const void *)(b))
 #define ck_assert_str_eq(a, b)	 ck_assert(strcmp((a), (b)) == 0)
 #define ck__compare(type, format, a, op, b)                                                        \
 	do {                                                                                       \
@@ -32,6 +33,7 @@
 #define ck_assert_int_eq(a, b)	  ck__compare(intmax_t, PRIdMAX, a, ==, b)
 #define ck_assert_int_ge(a, b)	  ck__compare(intmax_t, PRIdMAX, a, >=, b)
 #define ck_assert_int_gt(a, b)	  ck__compare(intmax_t, PRIdMAX, a, >, b)
+#define ck_assert_int_lt(a, b)	  ck__compare(intmax_t, PRIdMAX, a, <, b)
 #define ck_assert_int_le(a, b)	  ck__compare(intmax_t, PRIdMAX, a, <=, b)
 #define ck_assert_uint_eq(a, b)	  ck__compare(uintmax_t, PRIuMAX, a, ==, b)
 #define ck_assert_uint_ge(a, b)	  ck__compare(uintmax_t, PRIuMAX, a, >=, b)
