@@ -3,7 +3,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,7 +19,15 @@ static void await(const struct tern_io_piece *p)
 	poll(&fd, 1, -1);
 }
 
-/* At offset -1 preadv2 and pwritev2 are readv and writev. */
+/* At offset -1 they are readv and writev. Not by their names, which not every C library has. */
+static ssize_t transfer(long number, const struct tern_io_piece *p, const struct iovec *iov, int n,
+			int flags)
+{
+	long low = (long)p->offset, high = (long)((uint64_t)p->offset >> 32); /* 64 bits: unused */
+
+	return syscall(number, p->fd, iov, (long)n, low, high, flags);
+}
+
 static ssize_t move(const struct tern_io_piece *p)
 {
 	struct iovec one = {p->buffer, p->length};
@@ -25,8 +35,8 @@ static ssize_t move(const struct tern_io_piece *p)
 	int n = p->iov_count ? (int)p->iov_count : 1;
 
 	if (p->op == TERN_IO_READ)
-		return preadv2(p->fd, iov, n, p->offset, 0);
-	return pwritev2(p->fd, iov, n, p->offset, p->durable ? RWF_DSYNC : 0);
+		return transfer(SYS_preadv2, p, iov, n, 0);
+	return transfer(SYS_pwritev2, p, iov, n, p->durable ? RWF_DSYNC : 0);
 }
 
 static int64_t call(const struct tern_io_piece *p)

@@ -29,9 +29,9 @@ static int check_vectors(struct tern_io *io)
 			return refuse(io, "a vector's length is no multiple of offset_align");
 		if (!v->iov_base && v->iov_len)
 			return refuse(io, "a vector has no buffer");
-		if (v->iov_len > INT64_MAX || sum > INT64_MAX - v->iov_len)
-			return refuse(io, "the vectors are longer than a file can be");
 		sum += v->iov_len;
+		if (sum < v->iov_len || sum > INT64_MAX)
+			return refuse(io, "the vectors are longer than a file can be");
 	}
 	return sum == io->length ? 0 : refuse(io, "length is not the sum of the vectors");
 }

@@ -8,9 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "io.h"
@@ -21,10 +21,11 @@
 #define STATX_DIOALIGN 0x2000U
 #endif
 
-/* The fields that came with it; at that place in struct statx, which is of one size for ever. */
-#define DIO_ALIGN_AT 0x98
-struct dio_align {
-	uint32_t memory, offset;
+/* What is read of struct statx, which is of one size for ever; not every C library has it. */
+struct statx_dio {
+	uint32_t mask, more[37];
+	uint32_t memory_align, offset_align;
+	uint32_t rest[24];
 };
 
 /*
@@ -33,18 +34,16 @@ struct dio_align {
  */
 static int find_alignment(struct tern_io_file *f)
 {
-	struct statx sx;
-	struct dio_align align;
+	struct statx_dio sx;
 	struct statfs fs;
 
-	if (statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx))
+	if (syscall(SYS_statx, f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx))
 		return -errno;
-	memcpy(&align, (char *)&sx + DIO_ALIGN_AT, sizeof(align));
-	if (sx.stx_mask & STATX_DIOALIGN) {
-		if (!align.offset)
+	if (sx.mask & STATX_DIOALIGN) {
+		if (!sx.offset_align)
 			return -EINVAL;
-		f->memory_align = align.memory;
-		f->offset_align = align.offset;
+		f->memory_align = sx.memory_align;
+		f->offset_align = sx.offset_align;
 		return 0;
 	}
 	f->memory_align = f->offset_align =
