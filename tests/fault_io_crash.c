@@ -20,7 +20,8 @@
 #define ENOUGH	 100 /* acknowledged: then the end */
 #define IN_GROUP 4
 
-#define EXT4_SHUTDOWN	 _IOR('X', 125, __u32) /* linux/ext4.h is not installed */
+/* linux/ext4.h is not installed; int, as some C libraries have it */
+#define EXT4_SHUTDOWN	 ((int)_IOR('X', 125, __u32))
 #define EXT4_WITHOUT_LOG 2u
 
 /* The writer's. Its parent looks after the tests: no assertions of libcheck's here. */

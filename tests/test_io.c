@@ -181,7 +181,7 @@ static void requests_are_lent_and_keep_what_is_yours(void)
 {
 	struct bed bed;
 	struct tern_io *io[8], *again;
-	int mark;
+	int marks[COUNT(io)];
 
 	make(&bed, (struct tern_io_opts){.requests_max = COUNT(io), .depth = 4});
 	for (unsigned i = 0; i < COUNT(io); i++) {
@@ -194,7 +194,7 @@ static void requests_are_lent_and_keep_what_is_yours(void)
 		stamp(io[i]->buffer, 0, 65536, i);
 		io[i]->done = see;
 		io[i]->deadline_ns = 1;
-		io[i]->user = &mark + i;
+		io[i]->user = &marks[i];
 	}
 	ck_assert_ptr_null(tern_io_get(bed.queue));
 	for (unsigned i = 0; i < COUNT(io); i++)
@@ -202,11 +202,11 @@ static void requests_are_lent_and_keep_what_is_yours(void)
 	tern_io_release(io[3]);
 	again = io_get(&bed);
 	ck_assert_ptr_eq(again, io[3]);
-	ck_assert_ptr_eq(again->user, &mark + 3);
+	ck_assert_ptr_eq(again->user, &marks[3]);
 	ck_assert(!again->done);
 	ck_assert_uint_eq(again->deadline_ns, 0);
 	tern_io_prep_read(again, &bed.file, 0, BLOCK);
-	ck_assert_ptr_eq(again->user, &mark + 3);
+	ck_assert_ptr_eq(again->user, &marks[3]);
 	ck_assert(has_stamp(again->buffer, 0, 65536, 3));
 	for (unsigned i = 0; i < COUNT(io); i++)
 		tern_io_release(io[i]);

@@ -325,7 +325,7 @@ static void statistics_keep_to_their_size(void)
 		struct tern_io_stats stats;
 		uint64_t more;
 	} newer = {.stats.size = sizeof(newer), .more = 7};
-	struct tern_io_stats stats = {.size = 7, .submitted = 99};
+	struct tern_io_stats stats = {.size = sizeof(size_t) - 1, .submitted = 99};
 	struct hand hand;
 	struct bed bed;
 

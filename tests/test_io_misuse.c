@@ -13,7 +13,7 @@ static void good_read(struct tern_io *io)
 static void options_out_of_range_make_nothing(void)
 {
 	static const struct tern_io_opts bad[] = {
-		{.size = 4},
+		{.size = sizeof(size_t) - 1},
 		{.size = sizeof(bad[0]), .depth = 32769},
 		{.size = sizeof(bad[0]), .depth = TERN_NONE},
 		{.size = sizeof(bad[0]), .depth = TERN_FOREVER},
