@@ -73,6 +73,14 @@ void client_sending(struct client *client, uint64_t size)
 		     client->server->config->timeout_s + (double)size / BYTES_PER_SECOND_MIN);
 }
 
+/* Part of a body has come; one that comes more slowly than that is not waited for. */
+void client_receiving(struct client *client, uint64_t size)
+{
+	if (!client->deadline)
+		set_deadline(client, client->server->config->timeout_s);
+	client->deadline += (double)size / BYTES_PER_SECOND_MIN;
+}
+
 void client_idle(struct client *client)
 {
 	client->request = NULL;

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The proof: every file, every digest, every way to be rude, and the loop under load."""
+"""The proof: every file, every digest, uploads, every way to be rude, and the loop under load."""
 import concurrent.futures
 import hashlib
 import os
@@ -216,11 +216,82 @@ def check_aborts(server, root, sparse):
     return f"{text}; {canceled} digests never had to start"
 
 
+UPLOAD_SIZES = (0, 1, 4095, 4096, 4097, 65536, (1 << 20) + 1, 5000003)
+
+
+def upload_some(server, number):
+    """Puts files of all sizes, twice, each time with other contents; then they are read again."""
+    rand = random.Random(number)
+    connection = server.connect()
+    for status in (201, 204):
+        sums = {}
+        for size in UPLOAD_SIZES:
+            body = rand.randbytes(size)
+            path = f"/put%20{number}/{size}"
+            sums[path] = hashlib.sha256(body).hexdigest()
+            connection.request("PUT", path, body)
+            answer = connection.getresponse()
+            answer.read()
+            expect(answer.status == status, f"PUT {path}: {answer.status}")
+        for path, digest in sums.items():
+            connection.request("GET", path)
+            body = connection.getresponse().read()
+            expect(hashlib.sha256(body).hexdigest() == digest, f"{path}: content")
+            connection.request("GET", path + "?sha256")
+            expect(connection.getresponse().read().decode() == digest + "\n", f"{path}: digest")
+    connection.close()
+
+
+def check_uploads(server, root, sparse):
+    clients = 12
+    for number in range(clients):
+        os.mkdir(os.path.join(root, f"put {number}"))
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        for _ in pool.map(lambda number: upload_some(server, number), range(clients)):
+            pass
+    writes = server.stats()["writes"]
+    expect(writes["outstanding"] == writes["write_errors"] == 0, f"{writes}")
+    return (f"{2 * clients * len(UPLOAD_SIZES)} uploads by {clients} clients at a time, read again "
+            f"and compared; written by the engine \"{writes['engine']}\"")
+
+
+def check_cut_uploads(server, root, sparse):
+    """Half of them would replace a file; killed with a reset, an end, or a body too short."""
+    folder = os.path.join(root, "put 0")
+    before = demo_tree.sha256sum(root, demo_tree.files(root))
+    descriptors = server.descriptors()
+    for number in range(100):
+        peer = socket.create_connection(("127.0.0.1", server.port))
+        name = "4096" if number % 2 else "new"
+        peer.sendall(f"PUT /put%200/{name} HTTP/1.1\r\nHost: a\r\n"
+                     f"Content-Length: {1 << 20}\r\n\r\n".encode() + bytes(number * 9000))
+        if number % 3 == 0:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif number % 3 == 1:
+            peer.shutdown(socket.SHUT_WR)
+            expect(b" 20" not in peer.recv(1000), "half an upload is acknowledged")
+        peer.close()
+
+    def settled():
+        stats = server.stats()
+        return stats["connections"] == 1 and stats["work"]["outstanding"] == 0
+
+    wait_for("cut uploads leave something behind", settled)
+    wait_for("descriptors are left open", lambda: server.descriptors() <= descriptors)
+    expect("new" not in os.listdir(folder), "half an upload has a name")
+    expect(demo_tree.sha256sum(root, demo_tree.files(root)) == before, "the tree has changed")
+    return "100 uploads that were cut off left nothing behind, and changed nothing"
+
+
 WRK_SCRIPT = """
 local paths = {%s}
+local body = string.rep("tern", 25001)
 local at = 0
 request = function()
   at = at + 1
+  if at %% %d == 0 then
+    return wrk.format("PUT", "/put%%20" .. at %% 10 .. "/wrk", nil, body)
+  end
   return wrk.format(nil, paths[at %% #paths + 1])
 end
 """
@@ -235,11 +306,12 @@ def hold(server, script):
         return results, wrk.communicate()[0]
 
 
-def check_loop(server, root, sparse):
+def check_loop(server, root, sparse, nth_put=1 << 50):
     paths = [quote(path) for path in demo_tree.files(root) if b"size-" in path or b"file-1" in path]
     targets = paths + [path + "?sha256" for path in paths if "size-" in path] + ["/", "/dir%200/"]
     script = os.path.join(root, ".wrk.lua")
-    demo_tree.write(script, (WRK_SCRIPT % ", ".join(f'"{path}"' for path in targets)).encode())
+    names = ", ".join(f'"{path}"' for path in targets)
+    demo_tree.write(script, (WRK_SCRIPT % (names, nth_put)).encode())
     server.favour()
     for _ in range(HOLD_TRIES):
         (probe, control), words = hold(server, script)
@@ -259,6 +331,10 @@ def check_loop(server, root, sparse):
         print(f"      the machine is busy, once more: {text}", flush=True)
     raise AssertionError(f"the loop was away for more than {AWAY_MS_MAX} ms, "
                          f"{HOLD_TRIES} times; the machine may be too busy to tell")
+
+
+def check_loop_writing(server, root, sparse):
+    return "every fourth an upload: " + check_loop(server, root, sparse, 4)
 
 
 def check_drain(server, root, sparse):
@@ -282,7 +358,8 @@ def check_drain(server, root, sparse):
 
 
 CHECKS = [check_files, check_sparse, check_listings, check_escapes, check_rude, check_slow,
-          check_aborts, check_loop, check_drain]
+          check_aborts, check_uploads, check_cut_uploads, check_loop, check_loop_writing,
+          check_drain]
 
 
 def run(binary):
@@ -293,7 +370,7 @@ def run(binary):
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="fileserver-") as root:
         sparse = demo_tree.make(root)
-        with Server(binary, root, "--timeout", "3", new_session=True) as server:
+        with Server(binary, root, "--timeout", "3", "--writable", new_session=True) as server:
             for check in CHECKS:
                 try:
                     print("ok   ", check(server, root, sparse), flush=True)

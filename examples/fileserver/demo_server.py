@@ -73,11 +73,11 @@ class Server:
     def connect(self, timeout=60):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
-    def get(self, target, method="GET", timeout=60, **headers):
+    def get(self, target, method="GET", timeout=60, body=None, **headers):
         """One request on a connection of its own: status, header fields, body."""
         connection = self.connect(timeout)
         try:
-            connection.request(method, target, headers={
+            connection.request(method, target, body, {
                 name.replace("_", "-"): value for name, value in headers.items()})
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()

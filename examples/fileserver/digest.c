@@ -4,6 +4,7 @@
  * of the queue again, so that a huge file does not keep a thread from the small ones, and a client
  * that has gone is noticed.
  */
+#include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -40,6 +41,23 @@ static struct digest *digest_new(void)
 	return digest;
 }
 
+/* Reads length bytes, or fewer where the file ends early or cannot be read. */
+static size_t fill(int fd, char *to, size_t length, uint64_t offset)
+{
+	size_t have = 0;
+
+	while (have < length) {
+		ssize_t got = pread(fd, to + have, length - have, (off_t)(offset + have));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		have += (size_t)got;
+	}
+	return have;
+}
+
 /* Returns 1 after a slice, 0 at the file's end, -1 on failure. */
 static int slice(struct request *request, struct digest *digest)
 {
@@ -52,7 +70,7 @@ static int slice(struct request *request, struct digest *digest)
 
 		if (atomic_load_explicit(&request->abandoned, memory_order_relaxed))
 			return -1;
-		if (body_fill(request->fd, digest->buffer, want, digest->offset) != want ||
+		if (fill(request->fd, digest->buffer, want, digest->offset) != want ||
 		    !EVP_DigestUpdate(digest->context, digest->buffer, want))
 			return -1;
 		digest->offset += want;

@@ -2,9 +2,10 @@
 /*
  * What the parts of the file server share.
  *
- * One rule holds everywhere: the loop's thread never touches a file. A request has one item; it is
- * sent to a pool for whatever has to do with files, and while it is out the connection is suspended
- * or is being fed from memory. Functions that end in _run are the ones that run on the pool.
+ * One rule holds everywhere: the loop's thread never waits for a file. Bodies of files are read and
+ * written by queues of disk requests; all else that has to do with files is sent to a pool, and
+ * functions that end in _run are the ones that run there. A request has one item, and one thing of
+ * either kind out at a time; meanwhile the connection is suspended or is being fed from memory.
  */
 #ifndef FILESERVER_H
 #define FILESERVER_H
@@ -19,9 +20,17 @@
 #include <sys/queue.h>
 #include <sys/stat.h>
 #include <tern.h>
+#include <tern/io.h>
+#include <tern/io_engine.h>
 
 /* How much of a file is read at once. A connection holds two of these at most. */
 #define CHUNK_SIZE ((size_t)256 << 10)
+
+/* What direct I/O may demand of buffers and offsets; a file that demands more has none. */
+#define DISK_BLOCK ((size_t)4096)
+
+/* How much of an upload is written at once. */
+#define UPLOAD_BUFFER_SIZE (64 << 10)
 
 /* main.c: what the command line says. */
 struct config {
@@ -33,6 +42,9 @@ struct config {
 	uint32_t timeout_s;   /* how long a client may take */
 	uint32_t grace_s;     /* how long a drain may take */
 	bool inline_work;     /* no pools: all work on the loop's thread */
+	bool writable;	      /* takes PUT */
+	bool buffered;	      /* reads and writes through the page cache */
+	bool pool_engine;     /* reads and writes on the pool, even where there is io_uring */
 };
 
 /* stats.c */
@@ -56,7 +68,33 @@ struct lag {
 	uint64_t seconds_ns[LAG_SECONDS + 1]; /* the longest in each, a ring */
 };
 
+/* disk.c: a queue, and the requests that wait until it has room for what they want. */
+TAILQ_HEAD(requests, request);
+
+struct disk {
+	struct tern_io_queue *queue; /* NULL: none */
+	struct requests waiting;
+	uint64_t write_errors;
+};
+
+/* body.c: buffers for chunks that nobody needs now: a new one would cost its pages. */
+#define CHUNKS_KEPT 64
+
+struct chunks {
+	void *kept[CHUNKS_KEPT];
+	uint32_t count;
+};
+
+/* close.c */
+struct closer {
+	struct tern_work work;
+	struct server *server;
+	bool out;
+	struct requests waiting, closing;
+};
+
 TAILQ_HEAD(clients, client);
+TAILQ_HEAD(uploads, upload);
 
 struct server {
 	const struct config *config;
@@ -64,7 +102,11 @@ struct server {
 	struct tern_loop *loop;
 	struct tern_pool *files;   /* short work: open, read, list, close; NULL: inline */
 	struct tern_pool *digests; /* long work, so that short work need not queue behind it */
-	int root;		   /* all paths are looked up beneath it */
+	struct tern_lane *commits; /* of files: one at a time takes its place in the tree */
+	struct disk reads, writes;
+	struct closer closer;
+	struct chunks chunks;
+	int root; /* all paths are looked up beneath it */
 
 	struct MHD_Daemon *http;
 	ev_io http_ready;
@@ -76,6 +118,7 @@ struct server {
 	ev_io gone_ready;
 
 	struct clients clients;
+	struct uploads uploads;
 	uint32_t requests; /* whose memory is in use */
 	bool draining;	   /* no new connections, and those without a request are closed */
 	bool cut;	   /* and the others too: the grace is over */
@@ -123,7 +166,38 @@ struct body {
 	size_t length, used;
 	char *next; /* read ahead */
 	size_t next_length;
-	uint64_t offset, left; /* what remains to be read from the file */
+	uint64_t offset; /* in the file, of what is read next */
+	uint64_t left;	 /* what remains to be read */
+	size_t skip;	 /* bytes that direct I/O has to read in front of it */
+	bool chunks;	 /* there are several: both buffers have their size */
+};
+
+/* upload.c: a file that is on its way in. It gets its name when all of it is on the disk. */
+enum upload_phase {
+	UPLOAD_OPENING,	  /* the folder and the file */
+	UPLOAD_RECEIVING, /* the body; what is refused is taken in and dropped */
+	UPLOAD_ENDING,
+	UPLOAD_OVER
+};
+
+struct upload {
+	TAILQ_ENTRY(upload) link; /* while the file is open */
+	struct tern_io_file file;
+	enum upload_phase phase;
+	uint64_t expected;  /* bytes; 0: not known, or none */
+	bool impatient;	    /* the client waits for a word before it sends its body */
+	struct tern_io *io; /* what is gathered, for the file's end */
+	size_t filled;
+	uint64_t offset; /* of that */
+	bool dirty;	 /* writes may be out */
+	int error;	 /* negative errno: the first that failed */
+	int folder;
+	char *name;	/* in it */
+	char temp[32];	/* what the file is called until it is complete ... */
+	bool linked;	/* ... if it has a name at all */
+	bool replaces;	/* there is a file of that name ... */
+	mode_t mode;	/* ... with these permissions */
+	bool committed; /* it has its name; the folder is to be made durable */
 };
 
 /* request.c */
@@ -135,22 +209,27 @@ struct request {
 	const char *url;		   /* as sent; the connection's memory */
 	struct conditions conditions;	   /* likewise */
 	bool head, digest;
-	bool page;	       /* it is for a part of the server's own page */
-	bool started;	       /* the first item has been sent */
-	bool out;	       /* the item is out: the pool's, hands off what it works on */
-	bool waiting;	       /* the connection is suspended until the item is home */
-	bool canceled;	       /* the item came home without having run */
-	bool more;	       /* set by the pool: send the item once more */
-	atomic_bool abandoned; /* nobody wants the answer any more */
-	int status;	       /* from here on: what the pool found */
-	int fd;		       /* the file, while there is something to read */
-	const char *type;      /* of the content */
-	char *location;	       /* of a redirection */
+	bool page;			       /* it is for a part of the server's own page */
+	bool started;			       /* the first item has been sent */
+	bool out;			       /* something is out: hands off what it works on */
+	bool item_out;			       /* and that is the item */
+	bool waiting;			       /* the connection is suspended until it is home */
+	bool canceled;			       /* the item came home without having run */
+	bool more;			       /* set by the pool: send the item once more */
+	atomic_bool abandoned;		       /* nobody wants the answer any more */
+	int status;			       /* from here on: what the pool found */
+	int fd;				       /* the file, as long as it is open */
+	struct tern_io_file data;	       /* the same, for queues */
+	bool (*step)(struct request *request); /* disk.c: what it waits for room for */
+	TAILQ_ENTRY(request) turn;
+	const char *type; /* of the content */
+	char *location;	  /* of a redirection */
 	struct file file;
 	struct range range; /* what of it is sent */
 	struct body body;
 	struct digest *hash;
-	char path[]; /* decoded, relative to the root */
+	struct upload *upload; /* NULL: not a PUT */
+	char path[];	       /* decoded, relative to the root; of a PUT, the folder */
 };
 
 /* server.c */
@@ -168,6 +247,7 @@ void client_notify(void *cls, struct MHD_Connection *connection, void **slot,
 		   enum MHD_ConnectionNotificationCode code);
 void client_busy(struct client *client, struct request *request);
 void client_sending(struct client *client, uint64_t size);
+void client_receiving(struct client *client, uint64_t size);
 void client_idle(struct client *client);
 void client_gone(struct client *client);
 void clients_sweep(struct server *server);
@@ -181,7 +261,31 @@ void request_completed(void *cls, struct MHD_Connection *connection, void **slot
 		       enum MHD_RequestTerminationCode code);
 void request_submit(struct request *request, struct tern_pool *pool, tern_work_fn *run);
 void request_wait(struct request *request);
+void request_home(struct request *request);
 void request_abandon(struct request *request);
+void request_free(struct request *request);
+
+/* close.c */
+void closer_start(struct server *server);
+void closer_take(struct request *request);
+
+/* disk.c */
+int disks_start(struct server *server);
+void disks_stop(struct server *server);
+void disk_turn(struct disk *disk, struct request *request, bool (*step)(struct request *request));
+struct tern_io *disk_get(struct disk *disk, struct request *request);
+bool disk_submit(struct tern_io *io, void (*done)(struct tern_io *io));
+
+/* upload.c, and its work in target.c */
+enum MHD_Result upload_begin(struct request *request);
+enum MHD_Result upload_handle(struct request *request, const char *data, size_t *size);
+void upload_home(struct request *request);
+bool upload_undo(struct request *request);
+void upload_free(struct upload *upload);
+void target_open_run(struct tern_work *work);
+void target_commit_run(struct tern_work *work);
+void target_close(struct upload *upload);
+int target_status(int error);
 
 /* reply.c */
 enum MHD_Result reply_status(struct request *request, int status);
@@ -197,6 +301,7 @@ void gone_watch(struct client *client);
 /* path.c */
 int path_decode(char *to, const char *url);
 int path_open(int root, const char *path);
+int path_adopt(struct tern_io_file *file, int fd, bool direct);
 int path_status(int error);
 void path_encode(FILE *to, const char *path);
 
@@ -209,8 +314,9 @@ int file_choose(struct request *request);
 void listing_make(struct request *request, int fd);
 void digest_run(struct tern_work *work);
 void digest_free(struct digest *digest);
-size_t body_fill(int fd, char *to, size_t length, uint64_t offset);
-bool body_first(struct request *request, int fd);
+void body_begin(struct request *request);
+void body_free(struct request *request);
+void chunks_free(struct chunks *chunks);
 ssize_t body_read(void *cls, uint64_t position, char *to, size_t max);
 
 /* conditional.c */
@@ -218,6 +324,7 @@ void file_describe(struct file *file, const struct stat *st);
 int conditions_check(const struct conditions *conditions, const struct file *file);
 bool conditions_range(const struct conditions *conditions, const struct file *file);
 void date_format(char *to, size_t size, time_t when);
+void conditions_note(struct request *request);
 
 /* range.c */
 enum range_kind range_parse(struct range *range, const char *text, uint64_t size);
@@ -240,6 +347,7 @@ extern const struct embedded embedded[];
 
 /* page.c */
 bool page_find(struct request *request);
+bool page_owns(const char *path);
 
 /* stats.c */
 uint64_t clock_now_ns(void);

@@ -22,12 +22,18 @@ static const char usage[] =
 	"  -c, --connections N   at most; more of them wait (512)\n"
 	"      --timeout S       seconds a client may be silent, or take for a request (30)\n"
 	"      --grace S         seconds that running requests get after SIGTERM (5)\n"
+	"      --writable        takes files by PUT, too\n"
+	"      --buffered        reads and writes through the page cache\n"
+	"      --pool            reads and writes on threads, also where there is io_uring\n"
 	"      --inline          no threads: the same work on the loop, for comparison\n"
 	"  -h, --help\n";
 
 enum {
 	OPT_TIMEOUT = 256,
 	OPT_GRACE,
+	OPT_WRITABLE,
+	OPT_BUFFERED,
+	OPT_POOL,
 	OPT_INLINE
 };
 
@@ -39,6 +45,9 @@ static const struct option options[] = {
 	{"connections", required_argument, NULL, 'c'},
 	{"timeout", required_argument, NULL, OPT_TIMEOUT},
 	{"grace", required_argument, NULL, OPT_GRACE},
+	{"writable", no_argument, NULL, OPT_WRITABLE},
+	{"buffered", no_argument, NULL, OPT_BUFFERED},
+	{"pool", no_argument, NULL, OPT_POOL},
 	{"inline", no_argument, NULL, OPT_INLINE},
 	{"help", no_argument, NULL, 'h'},
 	{0},
@@ -90,6 +99,15 @@ static void parse(struct config *config, int argc, char **argv)
 		case OPT_GRACE:
 			config->grace_s = number(optarg, 0, 86400);
 			break;
+		case OPT_WRITABLE:
+			config->writable = true;
+			break;
+		case OPT_BUFFERED:
+			config->buffered = true;
+			break;
+		case OPT_POOL:
+			config->pool_engine = true;
+			break;
 		case OPT_INLINE:
 			config->inline_work = true;
 			break;
@@ -105,10 +123,10 @@ static void parse(struct config *config, int argc, char **argv)
 		fail(argv[optind], "unexpected argument");
 }
 
-/* A connection may have a file open besides its socket. */
+/* A connection may have a file open besides its socket, and a folder. */
 static void raise_limit(uint32_t connections)
 {
-	rlim_t wanted = 2 * (rlim_t)connections + 64;
+	rlim_t wanted = 3 * (rlim_t)connections + 64;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
@@ -141,6 +159,7 @@ int main(int argc, char **argv)
 
 	parse(&config, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* what is too large is an error of its own request */
 	raise_limit(config.connections);
 	look_up_now();
 	error = server_start(&server, &config);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first item of every request: open, look, decide, and read the first chunk, in one go. For a
- * small file, a listing or a refusal that is all the work there is.
+ * The first item of every request but a PUT: open, look and decide, in one go. For a listing or a
+ * refusal that is all the work there is.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -62,7 +62,10 @@ int file_choose(struct request *request)
 	}
 }
 
-/* Leaves the file open where there is more to read than the first chunk. */
+/*
+ * Leaves the file open where there is something to read. Small files are worth a place in memory,
+ * so they come from there; large ones would only drive them out.
+ */
 static void regular(struct request *request, int fd, const struct stat *st)
 {
 	file_describe(&request->file, st);
@@ -72,12 +75,14 @@ static void regular(struct request *request, int fd, const struct stat *st)
 		request->fd = fd;
 		return;
 	}
-	if (!request->head &&
+	if (!request->head && request->range.length &&
 	    (request->status == MHD_HTTP_OK || request->status == MHD_HTTP_PARTIAL_CONTENT)) {
-		if (!body_first(request, fd))
-			request->status = MHD_HTTP_SERVICE_UNAVAILABLE;
-		else if (request->body.left)
+		bool direct = request->file.size > CHUNK_SIZE && !request->server->config->buffered;
+
+		if (path_adopt(&request->data, fd, direct) == 0)
 			request->fd = fd;
+		else
+			request->status = MHD_HTTP_SERVICE_UNAVAILABLE;
 	}
 	if (request->fd < 0)
 		close(fd);

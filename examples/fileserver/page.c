@@ -21,6 +21,12 @@ static const struct embedded *find(const char *path)
 	return NULL;
 }
 
+/* Whether the server answers for this path itself. */
+bool page_owns(const char *path)
+{
+	return find(path) || strcmp(path, "-/ping") == 0 || strcmp(path, "-/stats") == 0;
+}
+
 /* As open_run() would find a file. False: there is no such page. */
 bool page_find(struct request *request)
 {

@@ -73,6 +73,16 @@ int path_open(int root, const char *path)
 	return fd < 0 && errno == ENOSYS ? walk_open(root, path) : fd;
 }
 
+/* [worker] For queues: direct I/O, if that is wanted and the file has it. */
+int path_adopt(struct tern_io_file *file, int fd, bool direct)
+{
+	int error = tern_io_adopt(file, fd, direct ? TERN_IO_DIRECT_PREFER : TERN_IO_BUFFERED);
+
+	if (!error && (file->memory_align > DISK_BLOCK || file->offset_align > DISK_BLOCK))
+		error = tern_io_adopt(file, fd, TERN_IO_BUFFERED);
+	return error;
+}
+
 /* What a look-up that failed is answered with. */
 int path_status(int error)
 {
@@ -83,6 +93,7 @@ int path_status(int error)
 		return MHD_HTTP_NOT_FOUND;
 	case EACCES:
 	case EPERM:
+	case EROFS:
 	case ELOOP:
 	case EXDEV: /* it would have left the root */
 	case ENXIO: /* a socket, or a device without a driver */

@@ -46,7 +46,9 @@ static enum MHD_Result reply_with(struct request *request, int status, const cha
 	add(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
 	add(response, "X-Content-Type-Options", "nosniff");
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		add(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+		add(response, MHD_HTTP_HEADER_ALLOW,
+		    request->server->config->writable && !request->page ? "GET, HEAD, PUT"
+									: "GET, HEAD");
 	if (status == MHD_HTTP_MOVED_PERMANENTLY)
 		add(response, MHD_HTTP_HEADER_LOCATION, request->location);
 	if (status == MHD_HTTP_RANGE_NOT_SATISFIABLE) {
@@ -69,8 +71,10 @@ static enum MHD_Result reply_text(struct request *request, int status, char *tex
 
 enum MHD_Result reply_status(struct request *request, int status)
 {
-	char text[80];
+	char text[80] = "";
 
+	if (status == MHD_HTTP_NO_CONTENT)
+		return reply_text(request, status, text);
 	snprintf(text, sizeof(text), "%d %s\n", status,
 		 MHD_get_reason_phrase_for((unsigned int)status));
 	return reply_text(request, status, text);
@@ -114,7 +118,7 @@ static struct MHD_Response *file_response(struct request *request)
 {
 	bool empty = request->head || request->status == MHD_HTTP_NOT_MODIFIED;
 
-	if (empty || request->body.left)
+	if (empty || request->body.left || request->body.used)
 		return MHD_create_response_from_callback(
 			request->range.length, empty ? 1 : BLOCK_SIZE, body_read, request, NULL);
 	request->server->counters.bytes += request->body.length;

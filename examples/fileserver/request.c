@@ -1,84 +1,105 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One request's life: it is read, sent to a pool, answered when it comes home, and freed when both
- * the client and the pool are done with it, whichever is later.
+ * One request's life: it is read, sent to a pool and to the disk, answered when it comes home, and
+ * freed when the client and they are done with it, whichever is later.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "fileserver.h"
 
-static void close_run(struct tern_work *work)
+static bool has_open(const struct request *request)
 {
-	struct request *request = tern_container_of(work, struct request, work);
+	const struct upload *upload = request->upload;
 
-	close(request->fd);
-	request->fd = -1;
+	return request->fd >= 0 || (upload && (upload->file.fd >= 0 || upload->folder >= 0));
 }
 
-/* Nobody holds the request any more. A file that is still open is closed on the pool first. */
-static void end(struct request *request)
+void request_free(struct request *request)
 {
 	struct server *server = request->server;
 
-	if (request->fd >= 0) {
-		request_submit(request, server->files, close_run);
-		return;
-	}
 	digest_free(request->hash);
+	upload_free(request->upload);
 	free(request->location);
-	free(request->body.data);
-	free(request->body.next);
+	body_free(request);
 	free(request);
 	server->requests--;
 	server_settle(server);
+}
+
+/* Nobody holds the request any more. */
+static void end(struct request *request)
+{
+	if (request->upload && upload_undo(request))
+		return;
+	if (has_open(request))
+		closer_take(request);
+	else
+		request_free(request);
+}
+
+/* Nothing is out any more. */
+void request_home(struct request *request)
+{
+	request->out = false;
+	if (!request->connection) {
+		end(request);
+	} else if (request->waiting) {
+		request->waiting = false;
+		MHD_resume_connection(request->connection);
+		server_kick(request->server);
+	}
 }
 
 static void home(struct tern_work *work)
 {
 	struct request *request = tern_container_of(work, struct request, work);
 	struct server *server = request->server;
+	bool wanted;
 
-	request->out = false;
+	request->out = request->item_out = false;
 	request->canceled = work->status == -ECANCELED;
 	server->counters.done++;
-	if (request->more && !request->canceled && !request->abandoned) {
+	wanted = !request->canceled && request->connection;
+	if (wanted && request->more && !request->abandoned)
 		request_submit(request, server->digests, digest_run);
-		return;
-	}
-	if (!request->connection) {
-		end(request);
-	} else if (request->waiting) {
-		request->waiting = false;
-		MHD_resume_connection(request->connection);
-		server_kick(server);
-	}
+	else if (wanted && request->upload)
+		upload_home(request);
+	else if (wanted && request->fd >= 0 && !request->digest)
+		body_begin(request);
+	else
+		request_home(request);
 }
 
 void request_submit(struct request *request, struct tern_pool *pool, tern_work_fn *run)
 {
 	struct server *server = request->server;
 
-	request->out = true;
+	request->out = request->item_out = true;
 	server->counters.submitted++;
 	tern_work_init(&request->work, run, home);
+	if (run == target_commit_run && pool)
+		tern_work_set_lane(&request->work, server->commits);
 	tern_pool_submit(pool, server->loop, &request->work);
 }
 
-/* Puts the connection to sleep until the item that is out comes home. */
+/* Puts the connection to sleep until what is out comes home. */
 void request_wait(struct request *request)
 {
 	request->waiting = true;
 	MHD_suspend_connection(request->connection);
 }
 
-/* The answer is not wanted any more: take the item back, or have it stop when it next looks. */
+/*
+ * The answer is not wanted any more: take the item back, or have it stop when it next looks. What a
+ * queue has is soon over.
+ */
 void request_abandon(struct request *request)
 {
 	request->abandoned = true;
-	if (request->out)
+	if (request->item_out)
 		tern_work_cancel(&request->work);
 }
 
@@ -118,6 +139,8 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
 	request->fd = -1;
 	request->head = strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
 	client_busy(request->client, request);
+	if (server->config->writable && strcmp(method, MHD_HTTP_METHOD_PUT) == 0)
+		return upload_begin(request);
 	if (!request->head && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
 		return reply_status(request, MHD_HTTP_METHOD_NOT_ALLOWED);
 	if (has_body(connection))
@@ -126,7 +149,7 @@ static enum MHD_Result begin(struct server *server, struct MHD_Connection *conne
 }
 
 /* The header fields stay where they are until the answer is complete; nothing is copied. */
-static void note_conditions(struct request *request)
+void conditions_note(struct request *request)
 {
 	struct MHD_Connection *connection = request->connection;
 
@@ -152,7 +175,7 @@ static enum MHD_Result start(struct request *request)
 		return reply_ping(request);
 	if (strcmp(request->path, "-/stats") == 0)
 		return reply_stats(request);
-	note_conditions(request);
+	conditions_note(request);
 	if (page_find(request))
 		return reply_found(request);
 	request->digest = MHD_lookup_connection_value_n(request->connection, MHD_GET_ARGUMENT_KIND,
@@ -177,6 +200,8 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 
 	if (!request)
 		return begin(cls, connection, url, method, slot);
+	if (request->upload)
+		return upload_handle(request, upload, upload_size);
 	if (!request->started)
 		return start(request);
 	if (request->canceled || request->abandoned)

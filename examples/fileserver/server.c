@@ -171,6 +171,8 @@ static int pool_start(struct tern_pool **pool, const char *name, uint32_t thread
 /* Short work often waits for a disk, so threads beyond the CPUs pay; long work computes. */
 static int pools_start(struct server *server)
 {
+	const struct tern_lane_opts one_at_a_time = {
+		.size = sizeof(one_at_a_time), .running_max = 1, .name = "commits"};
 	static int nice_files = 5, nice_digests = 10;
 	uint32_t threads = server->config->threads;
 	uint32_t cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
@@ -179,6 +181,9 @@ static int pools_start(struct server *server)
 	if (server->config->inline_work)
 		return 0;
 	error = pool_start(&server->files, "files", threads, &nice_files);
+	if (error)
+		return error;
+	error = tern_lane_create(&server->commits, server->files, &one_at_a_time);
 	if (error)
 		return error;
 	return pool_start(&server->digests, "digests", threads ? threads : cpus, &nice_digests);
@@ -191,6 +196,8 @@ int server_start(struct server *server, const struct config *config)
 
 	*server = (struct server){.config = config, .root = -1, .gone_fd = -1};
 	TAILQ_INIT(&server->clients);
+	TAILQ_INIT(&server->uploads);
+	closer_start(server);
 	server->root = open(config->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (server->root < 0)
 		return -errno;
@@ -205,6 +212,9 @@ int server_start(struct server *server, const struct config *config)
 	if (error)
 		return error;
 	error = pools_start(server);
+	if (error)
+		return error;
+	error = disks_start(server);
 	if (error)
 		return error;
 	error = gone_start(server);
@@ -237,6 +247,10 @@ void server_stop(struct server *server)
 	}
 	if (server->gone_fd >= 0)
 		gone_stop(server);
+	disks_stop(server);
+	chunks_free(&server->chunks);
+	if (server->commits)
+		tern_lane_put(server->commits);
 	if (server->files)
 		tern_pool_destroy(server->files);
 	if (server->digests)

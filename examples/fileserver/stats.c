@@ -94,9 +94,37 @@ static void print_pool(FILE *to, const char *name, struct tern_pool *pool)
 	fputs("}", to);
 }
 
+/* Names go with what TERN_IO_... they are the times of. */
+static void print_disk(FILE *to, const char *name, const struct disk *disk,
+		       const char *const names[TERN_IO_OPS])
+{
+	struct tern_io_stats stats = {.size = sizeof(stats)};
+
+	fprintf(to, ",\n  \"%s\": ", name);
+	if (!disk->queue || tern_io_stats(disk->queue, &stats) < 0) {
+		fputs("null", to);
+		return;
+	}
+	fprintf(to, "{\"engine\": \"%s\"", tern_io_queue_engine(disk->queue));
+	fprintf(to, ", \"outstanding\": %" PRIu32 ", \"submitted\": %" PRIu64, stats.outstanding,
+		stats.submitted);
+	fprintf(to, ", \"failed\": %" PRIu64 ", \"bytes\": %" PRIu64, stats.failed,
+		stats.bytes_read + stats.bytes_written);
+	if (names[TERN_IO_WRITEBACK])
+		fprintf(to, ", \"writebacks\": %" PRIu32 ", \"write_errors\": %" PRIu64,
+			stats.writebacks, disk->write_errors);
+	for (int op = 0; op < TERN_IO_OPS; op++)
+		if (names[op])
+			print_times(to, names[op], &stats.latency[op]);
+	fputs("}", to);
+}
+
 /* The caller frees the text. NULL: no memory. */
 char *stats_json(struct server *server, size_t *length)
 {
+	static const char *const reads[TERN_IO_OPS] = {[TERN_IO_READ] = "read"};
+	static const char *const writes[TERN_IO_OPS] = {
+		[TERN_IO_WRITEBACK] = "write", [TERN_IO_FDATASYNC] = "sync"};
 	const struct counters *counters = &server->counters;
 	char *text = NULL;
 	FILE *to = open_memstream(&text, length);
@@ -114,6 +142,8 @@ char *stats_json(struct server *server, size_t *length)
 	fprintf(to, ", \"outstanding\": %" PRIu64 "}", counters->submitted - counters->done);
 	print_pool(to, "files", server->files);
 	print_pool(to, "digests", server->digests);
+	print_disk(to, "reads", &server->reads, reads);
+	print_disk(to, "writes", &server->writes, writes);
 	fputs(",\n  \"lag\": ", to);
 	lag_print(&server->lag, to);
 	fputs("\n}\n", to);

@@ -90,8 +90,10 @@ class Content(ServerCase):
         after = self.server.stats()
         self.assertEqual(after["requests"] - before["requests"], 2)
         self.assertGreater(after["bytes"] - before["bytes"], SIZE)
-        self.assertEqual(after["work"]["outstanding"], 0)
         self.assertGreater(after["work"]["done"], before["work"]["done"])
+        self.assertEqual(after["reads"]["bytes"] - before["reads"]["bytes"], SIZE)
+        self.assertEqual(after["reads"]["read"]["count"] - before["reads"]["read"]["count"], 4)
+        self.assertEqual((after["reads"]["outstanding"], after["reads"]["failed"]), (0, 0))
         self.assertLessEqual(after["lag"]["last_us"], after["lag"]["longest_us"])
         if after["files"]:
             self.pool_adds_up(before["files"], after["files"])
@@ -114,6 +116,18 @@ class Content(ServerCase):
             self.assertGreaterEqual(times["sum_us"], times["longest_us"])
 
 
+class ByPool(Content):
+    """The bodies are read by threads."""
+    OPTIONS = ("--pool",)
+
+    def test_the_engine_is_the_one_asked_for(self):
+        self.assertEqual(self.server.stats()["reads"]["engine"], "pool")
+
+
+class Buffered(Content):
+    OPTIONS = ("--buffered",)
+
+
 class Inline(Content):
     """The same code with no threads at all."""
     OPTIONS = ("--inline",)
@@ -125,6 +139,7 @@ class Inline(Content):
 
 
 class Ranges(ServerCase):
+    """The whole is large enough to be read directly, so in blocks."""
     FILES = {"whole": WHOLE, "empty": b""}
 
     def test_one_range(self):
@@ -138,6 +153,15 @@ class Ranges(ServerCase):
             self.assertEqual(status, 206, form)
             self.assertEqual(body, WHOLE[first:end + 1], form)
             self.assertEqual(fields["Content-Range"], f"bytes {first}-{end}/{SIZE}")
+
+    def test_ranges_around_the_borders_of_blocks_and_chunks(self):
+        borders = [at + near for at in (0, 512, 4096, CHUNK, 2 * CHUNK, 3 * CHUNK)
+                   for near in (-1, 0, 1)]
+        for first in borders:
+            for end in borders:
+                if 0 <= first <= end < SIZE:
+                    _, _, body = self.get("/whole", Range=f"bytes={first}-{end}")
+                    self.assertEqual(body, WHOLE[first:end + 1], (first, end))
 
     def test_outside(self):
         for target, size, form in (("/whole", SIZE, f"{SIZE}-"), ("/whole", SIZE, f"{10 ** 30}-"),
@@ -155,6 +179,14 @@ class Ranges(ServerCase):
     def test_head_takes_no_ranges(self):
         status, fields, _ = self.get("/whole", method="HEAD", Range="bytes=0-1")
         self.assertEqual((status, fields["Content-Length"]), (200, str(SIZE)))
+
+
+class RangesByPool(Ranges):
+    OPTIONS = ("--pool",)
+
+
+class RangesInline(Ranges):
+    OPTIONS = ("--inline",)
 
 
 class Conditions(ServerCase):

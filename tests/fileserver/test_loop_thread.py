@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """
 The loop's thread touches no file once the server serves: strace is asked, thread by thread, while
-clients do everything they can. With --inline the same look must find what it looks for.
+clients do everything they can. With --inline the same look must find what it looks for; and as
+there all calls are made by one thread, it also sees in which order a PUT makes them.
 """
 import os
 import re
@@ -22,9 +23,20 @@ ROUNDS = 15
 FILE_CALLS = {"open", "openat", "openat2", "creat", "stat", "lstat", "fstat", "newfstatat", "statx",
               "access", "faccessat", "faccessat2", "readlink", "readlinkat", "sendfile", "getdents",
               "getdents64", "pread64", "preadv", "preadv2", "copy_file_range", "splice", "lseek",
-              "name_to_handle_at", "statfs", "fstatfs", "chdir"}
+              "name_to_handle_at", "statfs", "fstatfs", "chdir", "pwrite64", "pwritev", "pwritev2",
+              "fsync", "fdatasync", "fallocate", "ftruncate", "rename", "renameat", "renameat2",
+              "link", "linkat", "unlink", "unlinkat", "fchmod"}
 # These only when the descriptor is that of a file: a socket or an eventfd has no path.
 DESCRIPTOR_CALLS = {"read", "readv", "close", "mmap", "fcntl"}
+
+# How the server talks, to whom it may.
+SENDING = {"write", "sendto", "sendmsg", "writev"}
+
+# What makes a PUT last, in this order, before it is acknowledged.
+LASTING = ["pwritev2", "fdatasync", "linkat", "renameat", "fsync"]
+
+# What the load must have reached.
+CALLS = {"openat2", "pread64", "getdents64", "close", "fallocate", "linkat", "renameat"}
 
 CALL = re.compile(r"(\d+) +(\w+)\((.*)")
 ON_FILE = re.compile(r"(?:[^,]*, ){0,4}\d+</(?!dev/null)")
@@ -35,7 +47,7 @@ class Traced(Server):
 
     def __init__(self, binary, root, output, *options):
         script = os.path.join(root, "..", "traced.sh")
-        calls = ",".join("?" + name for name in sorted(FILE_CALLS | DESCRIPTOR_CALLS | {"write"}))
+        calls = ",".join("?" + name for name in sorted(FILE_CALLS | DESCRIPTOR_CALLS | SENDING))
         with open(script, "w", encoding="utf-8") as file:
             file.write(f'#!/bin/sh\nexec strace -f -y -o "{output}" -e trace={calls} '
                        f'"{binary}" "$@"\n')
@@ -57,7 +69,8 @@ def make_tree(root):
 
 
 def client(server, failures):
-    targets = [("GET", "/small", {}), ("GET", "/large", {}), ("HEAD", "/large", {}),
+    own = f"/put-{threading.get_ident()}"
+    targets = [("PUT", own, {}), ("PUT", "/dir", {}), ("GET", own, {}), ("GET", "/small", {}), ("GET", "/large", {}), ("HEAD", "/large", {}),
                ("GET", "/large", {"Range": "bytes=1000000-2000000"}), ("GET", "/nowhere", {}),
                ("GET", "/large?sha256", {}), ("GET", "/dir/", {}), ("GET", "/dir", {}),
                ("GET", "/empty", {}), ("GET", "/", {}), ("GET", "/-/stats", {}),
@@ -67,7 +80,8 @@ def client(server, failures):
         connection = server.connect()
         for _ in range(ROUNDS):
             for method, target, fields in targets:
-                connection.request(method, target, headers=fields)
+                body = bytes(150001) if method == "PUT" else None
+                connection.request(method, target, body, fields)
                 connection.getresponse().read()
         connection.request("GET", "/large")
         connection.getresponse().read(1000)
@@ -84,7 +98,7 @@ def trace(binary, *options):
         os.mkdir(root)
         make_tree(root)
         failures = []
-        server = Traced(binary, root, output, *options)
+        server = Traced(binary, root, output, "--writable", *options)
         clients = [threading.Thread(target=client, args=(server, failures))
                    for _ in range(CLIENTS)]
         for thread in clients:
@@ -122,6 +136,25 @@ def file_calls(lines):
     return on_loop, elsewhere
 
 
+def check_order(binary):
+    """What one PUT does until its client is told, and what comes after."""
+    with tempfile.TemporaryDirectory(prefix="fileserver-") as top:
+        root = os.path.join(top, "root")
+        output = os.path.join(top, "trace")
+        os.mkdir(root)
+        server = Traced(binary, root, output, "--writable", "--inline")
+        assert server.get("/file", method="PUT", body=bytes(150001))[0] == 201
+        assert server.stop() == 0
+        with open(output, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    calls = [found for found in map(CALL.match, lines) if found]
+    told = next(at for at, call in enumerate(calls) if "201 Created" in call[3])
+    order = [call[2] for call in calls[:told] if call[2] in LASTING]
+    assert list(dict.fromkeys(order)) == LASTING, order
+    assert order[-4:] == LASTING[1:], order
+    assert not {call[2] for call in calls[told:]} & set(LASTING), "some of it comes too late"
+
+
 def names(lines):
     return sorted({CALL.match(line)[2] for line in lines})
 
@@ -140,12 +173,13 @@ def main(binary):
           f"others ({', '.join(names(elsewhere))})")
     assert not on_loop, "\n".join(on_loop[:20])
     seen = set(names(elsewhere))
-    assert seen >= {"openat2", "pread64", "getdents64", "close"}, f"the load did not reach: {seen}"
+    assert seen >= CALLS, f"the load did not reach: {seen}"
     on_loop, elsewhere = file_calls(trace(binary, "--inline"))
     print(f"with --inline: {len(on_loop)} by the loop's thread ({', '.join(names(on_loop))}), "
           f"{len(elsewhere)} by others")
-    assert set(names(on_loop)) >= {"openat2", "pread64", "getdents64", "close"}, names(on_loop)
+    assert set(names(on_loop)) >= CALLS | {"pwritev2", "fdatasync", "fsync"}, names(on_loop)
     assert not elsewhere, "\n".join(elsewhere[:20])
+    check_order(binary)
     return 0
 
 

@@ -65,6 +65,9 @@ def counts(stats):
         for key in ("threads_peak", "started", "canceled", "threads_created", "threads_exited",
                     "threads_failed", "wakes"):
             found[f"{pool}.{key}"] = look(stats, f"{pool}.{key}")
+    for disk in ("reads", "writes"):
+        for key in ("submitted", "failed", "bytes"):
+            found[f"{disk}.{key}"] = look(stats, f"{disk}.{key}")
     return found
 
 
@@ -74,6 +77,7 @@ def setUpModule():
 
 
 class Page(ServerCase):
+    OPTIONS = ("--writable",)
     FILES = {"small": content(1000), "large": content(3 << 20)}
     browser = None
 
@@ -96,6 +100,7 @@ class Page(ServerCase):
             while not stop.is_set():
                 for target in ("/small", "/large?sha256", "/large", "/nowhere"):
                     self.get(target)
+                self.get("/put", method="PUT", body=content(100000))
 
         thread = threading.Thread(target=client)
         thread.start()
@@ -109,7 +114,8 @@ class Page(ServerCase):
     def check_figures(self, drawn):
         for name, value, text in drawn["figures"]:
             want = expected(name, drawn["now"], drawn["before"])
-            self.assertEqual(float(value) if value else None, want, name)
+            have = value if isinstance(want, str) else float(value) if value else None
+            self.assertEqual(have, want, name)
             self.assertEqual(text == "\u2013", want is None, (name, text))
 
     def test_figures_under_load_are_those_of_the_statistics(self):
@@ -124,9 +130,11 @@ class Page(ServerCase):
             self.assertLessEqual(counts(before)[path], count, path)
             self.assertLessEqual(count, counts(after)[path], path)
         busy = {"rate:requests", "rate:bytes", "rate:work.done", "p99:files.wait",
-                "p99:digests.run"}
+                "p99:digests.run", "rate:reads.bytes", "rate:writes.bytes", "p99:reads.read",
+                "p99:writes.write", "p99:writes.sync"}
         self.until("the load does not show", lambda: busy <= {
-            name for name, value, _ in self.drawn(1)["figures"] if value and float(value) > 0})
+            name for name, value, _ in self.drawn(1)["figures"]
+            if value not in ("", "0") and not name.endswith(".engine")})
 
     def test_every_number_of_the_statistics_is_shown(self):
         """Those that are not shown by themselves are the ones a rate or a quantile is made of."""
@@ -134,9 +142,9 @@ class Page(ServerCase):
         drawn = self.drawn(1)
         names = {name for name, _, _ in drawn["figures"]}
         for stats, prefix in ((drawn["now"], ""), *((drawn["now"][part], part + ".") for part in (
-                "files", "digests", "work", "lag"))):
+                "files", "digests", "reads", "writes", "work", "lag"))):
             for key, value in stats.items():
-                if isinstance(value, (int, float)) and key != "started_unix_us":
+                if isinstance(value, (int, float, str)) and key != "started_unix_us":
                     self.assertIn(prefix + key, names)
 
     def test_nothing_is_asked_of_others_and_nothing_complained_of(self):
@@ -212,6 +220,8 @@ class Inline(ServerCase):
         drawn = Page.browser.run(DRAWN)
         Page.check_figures(self, drawn)
         self.assertIn(["files.threads", "", "\u2013"], drawn["figures"])
+        self.assertIn(["writes.engine", "", "\u2013"], drawn["figures"])
+        self.assertIn(["reads.engine", "sync", "sync"], drawn["figures"])
         self.assertEqual(Page.browser.log("browser"), [])
 
 

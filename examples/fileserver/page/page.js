@@ -76,6 +76,8 @@ function age(us) {
 function text(value, as) {
 	if (value === null)
 		return "–";
+	if (as === "text")
+		return value;
 	if (as === "age")
 		return age(value);
 	if (as === "count" || as === "rate")
