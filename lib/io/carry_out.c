@@ -19,13 +19,21 @@ static void await(const struct tern_io_piece *p)
 	poll(&fd, 1, -1);
 }
 
-/* At offset -1 they are readv and writev. Not by their names, which not every C library has. */
-static ssize_t transfer(long number, const struct tern_io_piece *p, const struct iovec *iov, int n,
-			int flags)
+static ssize_t write_vectors(const struct tern_io_piece *p, const struct iovec *iov, int n)
+{
+	return p->offset < 0 ? writev(p->fd, iov, n) : pwritev(p->fd, iov, n, p->offset);
+}
+
+/* At offset -1 it is writev. Not by name: not every C library has it; nor has every emulator. */
+static ssize_t write_durably(const struct tern_io_piece *p, const struct iovec *iov, int n)
 {
 	long low = (long)p->offset, high = (long)((uint64_t)p->offset >> 32); /* 64 bits: unused */
+	ssize_t moved = syscall(SYS_pwritev2, p->fd, iov, (long)n, low, high, RWF_DSYNC);
 
-	return syscall(number, p->fd, iov, (long)n, low, high, flags);
+	if (moved >= 0 || errno != ENOSYS)
+		return moved;
+	moved = write_vectors(p, iov, n);
+	return moved > 0 && fdatasync(p->fd) ? -1 : moved;
 }
 
 static ssize_t move(const struct tern_io_piece *p)
@@ -34,9 +42,9 @@ static ssize_t move(const struct tern_io_piece *p)
 	const struct iovec *iov = p->iov_count ? p->iov : &one;
 	int n = p->iov_count ? (int)p->iov_count : 1;
 
-	if (p->op == TERN_IO_READ)
-		return transfer(SYS_preadv2, p, iov, n, 0);
-	return transfer(SYS_pwritev2, p, iov, n, p->durable ? RWF_DSYNC : 0);
+	if (p->op == TERN_IO_WRITE)
+		return p->durable ? write_durably(p, iov, n) : write_vectors(p, iov, n);
+	return p->offset < 0 ? readv(p->fd, iov, n) : preadv(p->fd, iov, n, p->offset);
 }
 
 static int64_t call(const struct tern_io_piece *p)

@@ -199,7 +199,7 @@ MUTANTS = [
      "sqe->rw_flags = RWF_DSYNC;", "sqe->rw_flags = 0;",
      ("fault_io_crash", "shutdown")),
     ("io: durable writes of system calls", "lib/io/carry_out.c",
-     "p->durable ? RWF_DSYNC : 0", "0", ("fault_io_crash", "shutdown")),
+     "high, RWF_DSYNC);", "high, 0);", ("fault_io_crash", "shutdown")),
     ("io: fdatasync syncs", "lib/io/carry_out.c",
      "return fdatasync(p->fd);", "return 0;", ("fault_io_crash", "shutdown")),
     ("io: only what nobody touches any more is lent anew", "lib/io/finish.c",
