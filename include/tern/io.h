@@ -75,7 +75,7 @@ enum tern_io_op {
 
 /* Flags of a request; both of writes and write-backs. */
 #define TERN_IO_DURABLE 1u /* over only when it is on stable storage, as with O_DSYNC */
-#define TERN_IO_TAIL	2u /* the file ends here: see tern_io_prep_write */
+#define TERN_IO_TAIL	2u /* the file ends here: see tern_io_prep_write; not with DURABLE */
 
 /* An offset: where the file stands, as read(2) has it. In ordered queues only. */
 #define TERN_IO_NEXT UINT64_MAX
