@@ -100,15 +100,29 @@ def fio(file, op, order, block, depth, ms, warm_ms, seed, **_):
 def round_of(bench, systems, cells, number):
     """Asks every system every cell once, in an order of that round's own."""
     for cell in cells:
+        file = cell.params["file"]
+        if file in unstamped and cell.params["op"] == "read":
+            fill(bench, file, size_of(file))
         for system in random.Random(number).sample(systems, len(systems)):
+            if system is FIO and cell.params["op"] == "write":
+                unstamped.add(file)
             answer = ask(bench, system, **cell.params, seed=number + 1)
             answer["iops"] = 1e9 / answer["wall"]
             answer["bytes_per_s"] = answer["bytes"] * 1e9 / answer["wall_ns"]
             cell.runs.setdefault(system.name, []).append(answer)
 
 
+unstamped = set()  # files that fio has written, which does not know our stamps
+
+
+def size_of(file):
+    with open(file, "rb") as f:
+        return f.seek(0, os.SEEK_END)
+
+
 def fill(bench, file, size):
     """Writes all of it, so that nothing is allocated under measure. None, or why it cannot be."""
+    unstamped.discard(file)
     program = next((p for p in (path(bench, s) for s in SYSTEMS if s is not FIO)
                     if os.path.exists(p)), None)
     done = subprocess.run([program, "op=fill", f"file={file}", f"size={size}"],
