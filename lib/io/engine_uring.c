@@ -167,7 +167,8 @@ static bool has_work(const struct ring *r)
 
 static void note(struct ring *r, int submitted)
 {
-	r->stuck = submitted < 0;
+	/* a part of it: the kernel may have left before it ran what is listed */
+	r->stuck = submitted < 0 || io_uring_sq_ready(&r->ring);
 	if (submitted > 0)
 		r->flying += (uint32_t)submitted;
 }
@@ -210,24 +211,25 @@ static void complete(struct tern_io *io, int result)
 	tern_io_complete(io, extra->polled && result >= 0 ? -EAGAIN : result);
 }
 
+/*
+ * What is there comes first: what else is listed is made with the next call that hands over. The
+ * kernel makes some 20 at a time, so to ask at once would double the calls at great depths.
+ */
 static void reap(void *state)
 {
 	struct ring *r = state;
+	struct io_uring_cqe *cqe;
+	unsigned head, n = 0;
 
-	do {
-		struct io_uring_cqe *cqe;
-		unsigned head, n = 0;
-
-		if (has_work(r) || r->stuck)
-			submit(r);
-		io_uring_for_each_cqe(&r->ring, head, cqe)
-		{
-			complete(io_uring_cqe_get_data(cqe), cqe->res);
-			n++;
-		}
-		io_uring_cq_advance(&r->ring, n);
-		r->flying -= n;
-	} while (has_work(r));
+	if (!io_uring_cq_ready(&r->ring))
+		submit(r);
+	io_uring_for_each_cqe(&r->ring, head, cqe)
+	{
+		complete(io_uring_cqe_get_data(cqe), cqe->res);
+		n++;
+	}
+	io_uring_cq_advance(&r->ring, n);
+	r->flying -= n;
 }
 
 static void wait_for_one(void *state)
