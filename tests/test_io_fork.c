@@ -42,6 +42,7 @@ static void scene_open(struct scene *s, const struct tern_io_engine *engine)
 		s->io[i] = tern_io_get(s->queue);
 		tern_io_prep_read(s->io[i], &s->file, i * BLOCK, BLOCK);
 		s->io[i]->done = over;
+		s->io[i]->deadline_ns = UINT64_C(3600000000000);
 		s->io[i]->user = s;
 		ck_assert_int_eq(tern_io_submit(s->io[i]), 0);
 	}
@@ -100,8 +101,10 @@ static void leave(void *arg)
 
 	MUST(!s->adopts || !tern_loop_after_fork(s->loop));
 	MUST(!tern_io_queue_destroy(s->queue));
-	if (s->adopts)
+	if (s->adopts) {
+		MUST(!tern_loop_run(s->loop)); /* no deadline is left in it */
 		read_with_a_queue_of_its_own(s);
+	}
 	tern_loop_destroy(s->loop);
 	MUST(!s->dones);
 }

@@ -131,7 +131,8 @@ struct tern_io_opts {
 	uint32_t requests_max;	 /* that can be got at once; 0: 2 x depth; at most 2^20 */
 	uint32_t buffer_size;	 /* of each request's own buffer, bytes; 0: 65536; TERN_NONE: they
 				    have none; at most 2^30. Buffers are aligned to pages, and take
-				    memory when first used */
+				    memory when first used; but io_uring registers up to 64 MiB
+				    of them, which takes it at once */
 	uint32_t writebacks_max; /* that may be outstanding; 0: half of depth, at least 1;
 				    TERN_NONE */
 	bool ordered;		 /* one at a time, strictly in order of submit */
@@ -151,8 +152,8 @@ struct tern_io_opts {
 	 */
 	void (*late)(struct tern_io *io);
 	/*
-	 * [loop] After submit has returned -EAGAIN, or get NULL: there is room again. Once for each
-	 * such time, before or after the completion that makes it.
+	 * [loop] After submit has returned -EAGAIN, or get NULL: what was refused can be had again.
+	 * Once, however many were refused since; before or after the completion that makes room.
 	 */
 	void (*room)(struct tern_io_queue *queue);
 	void *user; /* for tern_io_queue_user */

@@ -65,7 +65,7 @@ struct tern_io_engine {
 	/*
 	 * [loop] Carry out tern_io_piece(io), or see to it that it is. 0: tern_io_complete will be,
 	 * or was, called once. -EAGAIN: not now; the queue tries again when something is over, or a
-	 * little later. Other errors: the request completes with them.
+	 * little later. -EINTR: again at once. Other errors: the request completes with them.
 	 */
 	int (*start)(void *state, struct tern_io *io);
 	/* [loop] Optional: hand over what was started; called before the loop may sleep. */

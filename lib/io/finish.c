@@ -38,6 +38,7 @@ static void account(struct tern_io *io, int64_t result)
 	struct tern_io_stats *s = &q->stats;
 
 	tern__loop_completed(q->home);
+	q->home->out_by_sources -= !!q->engine.reap;
 	s->outstanding--;
 	q->came++;
 	if (io->op == TERN_IO_WRITEBACK)

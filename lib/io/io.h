@@ -46,7 +46,7 @@ struct tern__io_entry {
 };
 
 struct tern_io_queue {
-	struct tern__source source; /* on the loop's list if the engine has reap or flush */
+	struct tern__source source;
 	struct tern_loop *home;
 	struct tern_io_engine engine;
 	void *state;		  /* the engine's */
@@ -107,15 +107,13 @@ void tern__io_start(struct tern_io_queue *q);
 /* Starts a request that is STARTED once more, for what is left of it. */
 void tern__io_start_again(struct tern_io *io);
 /*
- * Hands over what was started, where nobody else does it in time: an event loop that never prepares
- * may poll the loop's descriptor next.
+ * What was started is handed over when the loop next looks. Outside of its turn it may be about to
+ * poll without: then its descriptor is readable.
  */
-static inline void tern__io_hand_over(struct tern_io_queue *q)
+static inline void tern__io_note_started(struct tern_io_queue *q)
 {
-	const struct tern_loop *home = q->home;
-
-	if (q->engine.flush && tern__load(&home->watched) && !home->prepares && !home->depth)
-		q->engine.flush(q->state);
+	if (q->engine.flush && q->home->listening)
+		tern__gate_leave_readable(q->home);
 }
 /* Sends a request home that no engine has. */
 void tern__io_drop(struct tern_io *io, int error);

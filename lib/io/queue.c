@@ -55,6 +55,8 @@ static int make_slabs(struct tern_io_queue *q)
 {
 	q->request_stride =
 		round_up(sizeof(struct tern_io), LINE) + round_up(q->engine.request_size, LINE);
+	if (q->request_stride > SIZE_MAX / q->opts.requests_max)
+		return -ENOMEM;
 	q->requests = map(q->opts.requests_max * q->request_stride);
 	if (!q->requests)
 		return -ENOMEM;
@@ -67,6 +69,8 @@ static int make_buffers(struct tern_io_queue *q)
 	if (!q->opts.buffer_size)
 		return 0;
 	q->buffer_stride = round_up(q->opts.buffer_size, (size_t)sysconf(_SC_PAGESIZE));
+	if (q->buffer_stride > SIZE_MAX / q->opts.requests_max)
+		return -ENOMEM;
 	q->buffers_size = q->opts.requests_max * q->buffer_stride;
 	q->buffers = map(q->buffers_size);
 	return q->buffers ? 0 : -ENOMEM;
@@ -185,32 +189,61 @@ static const void *find_item(struct tern__source *source)
 	return NULL;
 }
 
+static void disarm(struct tern_loop *home, struct tern_timer *timer)
+{
+	if (timer->loop && home->timers.root) /* else the loop has forgotten all of them */
+		tern__timers_remove(&home->timers, timer);
+	timer->loop = NULL;
+}
+
+/* The queue's timers leave its loop. */
+static void disarm_all(struct tern_io_queue *q)
+{
+	char *end = q->requests + q->used * q->request_stride;
+
+	if (q->retry.loop)
+		q->home->timers_own--;
+	disarm(q->home, &q->retry);
+	for (char *r = q->requests; r < end; r += q->request_stride)
+		disarm(q->home, &((struct tern_io *)r)->timer);
+}
+
 static void detach(struct tern__source *source)
 {
-	queue_of(source)->home = NULL;
+	struct tern_io_queue *q = queue_of(source);
+
+	disarm_all(q);
+	q->home = NULL;
 }
 
 static const struct tern__source_ops source_ops = {flush, ready, fetch, find_item, detach};
 
-static bool has_wished_room(const struct tern_io_queue *q)
+/* What can be had of what somebody was refused. */
+static uint8_t granted(const struct tern_io_queue *q)
 {
-	bool depth = q->stats.outstanding < q->opts.depth;
-	bool writebacks = q->stats.writebacks < q->opts.writebacks_max;
+	uint8_t can = 0;
 
-	return (q->wants & TERN__IO_GET && q->lent < q->opts.requests_max) ||
-	       (q->wants & TERN__IO_SUBMIT && depth) ||
-	       (q->wants & TERN__IO_WRITE_BACK && depth && writebacks);
+	if (q->lent < q->opts.requests_max)
+		can |= TERN__IO_GET;
+	if (q->stats.outstanding < q->opts.depth) {
+		can |= TERN__IO_SUBMIT;
+		if (q->stats.writebacks < q->opts.writebacks_max)
+			can |= TERN__IO_WRITE_BACK;
+	}
+	return q->wants & can;
 }
 
 static void room_came(struct tern_node *node)
 {
 	struct tern_io_queue *q = tern_container_of(node, struct tern_io_queue, room);
+	uint8_t now;
 
 	q->room_out = false;
 	tern__loop_completed(q->home);
-	if (!has_wished_room(q))
+	now = granted(q);
+	if (!now)
 		return; /* others were faster */
-	q->wants = 0;
+	q->wants &= (uint8_t)~now;
 	q->opts.room(q);
 }
 
@@ -243,7 +276,7 @@ int tern_io_queue_create(struct tern_io_queue **ret, struct tern_loop *home,
 	q->room.deliver = room_came;
 	tern_timer_init(&q->retry, tern__io_retry);
 	q->source.ops = &source_ops;
-	tern__source_attach(home, &q->source);
+	tern__source_attach(home, &q->source, q->engine.reap || q->engine.flush);
 	*ret = q;
 	return 0;
 }
@@ -251,15 +284,15 @@ int tern_io_queue_create(struct tern_io_queue **ret, struct tern_loop *home,
 /* In a child it is only memory, and the engine's descriptors, that are given back. */
 static void take_down(struct tern_io_queue *q)
 {
-	if (q->home && !tern__forked(q->made_in)) {
-		if (q->retry.loop) {
-			tern_timer_stop(&q->retry);
-			q->home->timers_own--;
-		}
+	bool ours = !tern__forked(q->made_in);
+
+	if (q->home && ours) {
 		q->wants = 0;
 		while (q->room_out && tern__part_run(q->home, &q->room, &q->room + 1))
 			;
 	}
+	if (q->home && (ours || tern__loop_is_whole(q->home)))
+		disarm_all(q);
 	if (q->home)
 		tern__source_detach(q->home, &q->source);
 	for (struct tern__io_entry *e = q->entry; e; e = e->outer)
@@ -296,7 +329,7 @@ void tern__io_enter(struct tern_io_queue *q, const char *call)
 
 void tern__io_note_room(struct tern_io_queue *q)
 {
-	if (!q->wants || q->room_out || !q->opts.room || !has_wished_room(q))
+	if (!q->wants || q->room_out || !q->opts.room || !granted(q))
 		return;
 	q->room_out = true;
 	tern__loop_submitted(q->home, 1, true);

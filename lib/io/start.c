@@ -84,6 +84,11 @@ static void put_off(struct tern_io *io)
 	if (!q->started && !q->retry.loop) {
 		tern__timer_arm(q->home, &q->retry, RETRY_NS);
 		q->home->timers_own++;
+		/* without prepare nobody hears of a timer: then the loop comes round until it is
+		 * due */
+		q->source.unsettled = !q->home->prepares;
+		if (q->source.unsettled && q->home->listening)
+			tern__gate_leave_readable(q->home);
 	}
 }
 
@@ -132,5 +137,6 @@ void tern__io_retry(struct tern_timer *timer)
 	struct tern_io_queue *q = tern_container_of(timer, struct tern_io_queue, retry);
 
 	q->home->timers_own--;
+	q->source.unsettled = false;
 	tern__io_start(q);
 }

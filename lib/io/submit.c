@@ -135,6 +135,7 @@ int tern_io_submit(struct tern_io *io)
 	io->prepared = io->blocking = io->cutting = io->taken_back = false;
 	io->since_ns = tern__now_ns();
 	tern__loop_submitted(q->home, 1, true);
+	q->home->out_by_sources += !!q->engine.reap;
 	if (io->deadline_ns) {
 		tern_timer_init(&io->timer, late);
 		tern__timer_arm(q->home, &io->timer, io->deadline_ns);
@@ -142,7 +143,7 @@ int tern_io_submit(struct tern_io *io)
 	io->state = TERN__IO_WAITING;
 	tern__fifo_push(&q->waiting, &io->node);
 	tern__io_start(q);
-	tern__io_hand_over(q);
+	tern__io_note_started(q);
 	return 0;
 }
 
@@ -156,6 +157,7 @@ bool tern_io_cancel(struct tern_io *io)
 		io->taken_back = true;
 		tern__io_drop(io, -ECANCELED);
 		tern__io_start(q);
+		tern__io_note_started(q);
 		return true;
 	}
 	if (tern__io_state(io) != TERN__IO_STARTED || io->op == TERN_IO_BARRIER || io->moved ||

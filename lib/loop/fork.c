@@ -23,7 +23,7 @@ void tern__loop_lost(const struct tern_loop *l, const char *call)
 }
 
 /* Whether no thread but the caller of fork can have been in the loop, other than in its gate. */
-static bool is_whole(struct tern_loop *l)
+bool tern__loop_is_whole(const struct tern_loop *l)
 {
 	return !l->bound || tern__fork_was_by(l->owner, l->made_in);
 }
@@ -45,7 +45,7 @@ static int replace_descriptor(int number)
 
 static void forget(struct tern_loop *l)
 {
-	if (!is_whole(l)) {
+	if (!tern__loop_is_whole(l)) {
 		l->timers = (struct tern__timers){.root = NULL};
 		l->depth = 0;
 	}
@@ -56,7 +56,7 @@ static void forget(struct tern_loop *l)
 	l->ready = NULL;
 	l->ready_tail = &l->ready;
 	l->ready_count = 0;
-	l->submitted_here = l->submitted_elsewhere = l->completed = 0;
+	l->submitted_here = l->submitted_elsewhere = l->completed = l->out_by_sources = 0;
 	l->pins = 0;
 	/* the gate open, which is right within a dispatch too */
 	l->armed = 1;
@@ -83,7 +83,7 @@ int tern_loop_after_fork(struct tern_loop *l)
 
 void tern__loop_abandon(struct tern_loop *l)
 {
-	if (l->depth && is_whole(l))
+	if (l->depth && tern__loop_is_whole(l))
 		tern__fatal("tern_loop_destroy", "loop %p is dispatching", (void *)l);
 	forget(l);
 	if (l->alive && l->binding.alive)

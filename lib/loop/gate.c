@@ -34,7 +34,7 @@
 #include "../base/fatal.h"
 #include "loop.h"
 
-void tern__gate_write(struct tern_loop *loop)
+static void write_one(struct tern_loop *loop)
 {
 	const uint64_t one = 1;
 
@@ -48,7 +48,7 @@ void tern__gate_write(struct tern_loop *loop)
 static void wake(struct tern_loop *loop)
 {
 	tern__store(&loop->rung_ns, tern__now_ns());
-	tern__gate_write(loop);
+	write_one(loop);
 }
 
 void tern__loop_ring(struct tern_loop *loop)
@@ -146,6 +146,6 @@ void tern__gate_leave_readable(struct tern_loop *loop)
 {
 	if (loop->due)
 		return; /* it is, or is about to be */
-	tern__gate_write(loop);
+	write_one(loop);
 	loop->due++;
 }

@@ -156,14 +156,6 @@ void tern_loop_destroy(struct tern_loop *l)
 
 int tern_loop_fd(const struct tern_loop *l)
 {
-	struct tern_loop *own = (struct tern_loop *)l;
-
-	/* whoever polls next without prepare must be woken for what was not handed over so far */
-	if (!tern__load(&l->watched)) {
-		tern__store(&own->watched, true);
-		if (tern__load(&l->sources))
-			tern__gate_write(own);
-	}
 	return l->fd;
 }
 
@@ -262,16 +254,18 @@ static void flush_riders(struct tern_loop *l, enum tern__flush why)
 		r->ops->flush(r, why);
 }
 
-void tern__loop_hand_over(struct tern_loop *l)
+void tern__loop_hand_over(struct tern_loop *l, struct tern__source *but)
 {
 	flush_riders(l, TERN__FLUSH_NOW);
-	tern__sources_flush(l);
+	for (struct tern__source *s = l->sources; s; s = s->next)
+		if (s != but)
+			s->ops->flush(s);
 }
 
 void tern_loop_flush(struct tern_loop *l)
 {
 	tern__loop_check(l, "tern_loop_flush");
-	tern__loop_hand_over(l);
+	tern__loop_hand_over(l, NULL);
 }
 
 /* Delivers at most max of what is ready now; what that adds waits for the next call. */
@@ -337,6 +331,9 @@ static bool has_unsettled(struct tern_loop *l)
 	for (struct tern__rider *r = l->riders; r; r = r->next)
 		if (r->unsettled)
 			return true;
+	for (struct tern__source *s = l->sources; s; s = s->next)
+		if (s->unsettled)
+			return true;
 	return false;
 }
 
@@ -358,7 +355,7 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	 * Nothing came, and nobody rang. The inbox is looked at after `armed`: a completion that
 	 * has counted down to 1 what was armed for two must not be overlooked.
 	 */
-	if (!l->ready && !l->timers.root && !l->due && !l->sources &&
+	if (!l->ready && !l->timers.root && !l->due && !l->sourced &&
 	    tern__load_acquire(&l->armed) == 1 && tern__mpsc_seems_empty(&l->inbox) &&
 	    !has_unsettled(l))
 		return 0;
@@ -371,12 +368,12 @@ int tern_loop_dispatch(struct tern_loop *l, uint32_t max)
 	ran = run_some(l, max ? max : l->batch_max);
 	if (ran && came_ns)
 		note_gap_end(l, ran, came_ns);
-	if (!ran && l->sources)
+	if (!ran && l->sourced)
 		l->maybe_rung = true;
 	if (l->prepares)
 		flush_riders(l, TERN__FLUSH_TURN);
 	else
-		tern__loop_hand_over(l);
+		tern__loop_hand_over(l, NULL);
 	if (!l->prepares && !l->ready)
 		tern__gate_drain(l); /* else prepare does, when the loop really goes to sleep */
 	leave(l, has_unsettled(l), 1);
@@ -415,7 +412,7 @@ static bool run_and_look(struct tern_loop *l)
 				return true;
 			continue;
 		}
-		if (!tern__loop_outstanding(l))
+		if (tern__loop_outstanding(l) == l->out_by_sources)
 			return came;
 		now = tern__now_ns();
 		if (!gap->since_ns)
@@ -461,11 +458,17 @@ int tern_loop_run(struct tern_loop *l)
 		int64_t ns = tern_loop_prepare(l);
 		struct timespec limit = {ns / 1000000000, ns % 1000000000};
 		struct pollfd p = {.fd = l->fd, .events = POLLIN};
+		int n;
 
 		if (!is_alive(l))
 			return 0;
 		/* nothing else to poll: only sleeping is worth a system call */
-		if (ns && ppoll(&p, 1, ns < 0 ? NULL : &limit, NULL) < 0 && errno != EINTR)
+		if (!ns)
+			continue;
+		n = ppoll(&p, 1, ns < 0 ? NULL : &limit, NULL);
+		if (n < 0 && errno != EINTR)
 			return -errno;
+		if (n > 0 && l->sourced)
+			l->maybe_rung = true;
 	}
 }

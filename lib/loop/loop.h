@@ -65,6 +65,8 @@ struct tern__rider_ops {
 struct tern__source {
 	struct tern__source *next;
 	const struct tern__source_ops *ops;
+	/* It wants to start something a little later, and the loop has no prepare to come to. */
+	bool unsettled;
 };
 
 struct tern__source_ops {
@@ -96,7 +98,7 @@ struct tern_loop {
 	TERN__LINE pthread_t owner;
 	uint32_t made_in;   /* generation in which it was made or adopted; see fork.c */
 	uint32_t bound;	    /* owner is set */
-	bool watched;	    /* somebody has the descriptor, and may poll it */
+	bool sourced;	    /* has, or had, a source that may write the descriptor */
 	bool prepares;	    /* has called prepare: submissions may wait for the next one */
 	bool alive;	    /* as last told to the binding */
 	bool listening;	    /* armed by us and not taken back: producers may clear `armed` */
@@ -107,6 +109,7 @@ struct tern_loop {
 	bool maybe_rung;    /* there may be others, of sources */
 	uint64_t submitted_here;
 	uint64_t completed;
+	uint64_t out_by_sources; /* of those out: no reason to look, which spoils their batches */
 	struct tern_node *ready, **ready_tail; /* taken from the inbox, not yet delivered */
 	uint32_t ready_count;
 	struct tern__timers timers;
@@ -147,8 +150,6 @@ bool tern__gate_open(struct tern_loop *loop, uint32_t awaited);
 void tern__gate_collect(struct tern_loop *loop);
 /* [loop] Reads what was written to the descriptor, if anything was. */
 void tern__gate_drain(struct tern_loop *loop);
-/* [any] Makes the descriptor readable, in nobody's count: as a source does. */
-void tern__gate_write(struct tern_loop *loop);
 /* [loop] Makes the descriptor readable, for what is left over. */
 void tern__gate_leave_readable(struct tern_loop *loop);
 
@@ -170,8 +171,8 @@ static inline void tern__loop_unpin(struct tern_loop *loop)
 
 /* source.c */
 
-/* [loop; any, before the loop is used] */
-void tern__source_attach(struct tern_loop *loop, struct tern__source *source);
+/* [loop; any, before the loop is used] writes: it may write the descriptor, or is to be flushed. */
+void tern__source_attach(struct tern_loop *loop, struct tern__source *source, bool writes);
 void tern__source_detach(struct tern_loop *loop, struct tern__source *source);
 void tern__sources_detach_all(struct tern_loop *loop);
 
@@ -200,8 +201,11 @@ static inline void tern__sources_fetch(struct tern_loop *loop)
 uint32_t tern__part_count(struct tern_loop *loop, const void *begin, const void *end);
 /* [loop] Delivers the first of them; false: there is none. */
 bool tern__part_run(struct tern_loop *loop, const void *begin, const void *end);
-/* [loop] Hands over all there is, and sleeps until something comes; -1: however long. */
-void tern__part_await(struct tern_loop *loop, int64_t ns);
+/*
+ * [loop] Hands over all there is, and sleeps until something comes, of that source (NULL: of none)
+ * or by the inbox; -1: however long.
+ */
+void tern__part_await(struct tern_loop *loop, struct tern__source *source, int64_t ns);
 
 /* spin.c */
 
@@ -239,6 +243,8 @@ int64_t tern__timers_wait(struct tern_loop *loop);
 
 /* Fatal: in a child a loop of its parent's. */
 __attribute__((noreturn)) void tern__loop_lost(const struct tern_loop *loop, const char *call);
+/* [in the child] Whether no other thread can have been in the loop, but in its gate. */
+bool tern__loop_is_whole(const struct tern_loop *loop);
 /* [any] The part of destroy that lets go of what the loop holds, for a loop of the parent's. */
 void tern__loop_abandon(struct tern_loop *loop);
 
@@ -295,8 +301,8 @@ void tern__loop_detach_all(struct tern_loop *loop);
 /* [the loop's thread, or to be] Binds the loop to this thread if it is bound to none; else checks.
  */
 void tern__loop_enter(struct tern_loop *loop, const char *call);
-/* [loop] Hands over what waits for that, and nobody may look after it again. */
-void tern__loop_hand_over(struct tern_loop *loop);
+/* [loop] Hands over what waits for that, but for one source; nobody may look after it again. */
+void tern__loop_hand_over(struct tern_loop *loop, struct tern__source *but);
 /* Fatal unless this is the loop's thread, or the loop is bound to none yet; in this process. */
 void tern__loop_check(struct tern_loop *loop, const char *call);
 

@@ -43,19 +43,22 @@ bool tern__part_run(struct tern_loop *l, const void *begin, const void *end)
 	return true;
 }
 
-void tern__part_await(struct tern_loop *l, int64_t ns)
+void tern__part_await(struct tern_loop *l, struct tern__source *source, int64_t ns)
 {
 	const struct timespec limit = {ns / 1000000000, ns % 1000000000};
 	struct pollfd p = {.fd = l->fd, .events = POLLIN};
 	bool listening = l->listening;
+	uint32_t had = l->ready_count;
 
-	tern__loop_hand_over(l);
+	tern__loop_hand_over(l, NULL);
+	if (l->ready_count != had)
+		return;	      /* something was over at once */
 	l->maybe_rung = true; /* whatever made it readable: what it told of is in our hands */
 	tern__gate_drain(l);
-	if (!tern__gate_open(l, 1) && !tern__sources_ready(l))
+	if (!tern__gate_open(l, 1) && !(source && source->ops->ready(source)))
 		ppoll(&p, 1, ns < 0 ? NULL : &limit, NULL);
 	if (!listening)
 		tern__gate_close(l);
-	else if (l->ready)
+	else if (l->ready || !tern__mpsc_seems_empty(&l->inbox) || tern__sources_ready(l))
 		tern__gate_leave_readable(l); /* others', which we do not deliver */
 }

@@ -3,10 +3,12 @@
  */
 #include "loop.h"
 
-void tern__source_attach(struct tern_loop *loop, struct tern__source *source)
+void tern__source_attach(struct tern_loop *loop, struct tern__source *source, bool writes)
 {
 	source->next = loop->sources;
-	tern__store(&loop->sources, source); /* tern_loop_fd looks whether there are any */
+	loop->sources = source;
+	if (writes)
+		loop->sourced = true;
 }
 
 void tern__source_detach(struct tern_loop *loop, struct tern__source *source)
