@@ -102,7 +102,9 @@ def round_of(bench, systems, cells, number):
     for cell in cells:
         file = cell.params["file"]
         if file in unstamped and cell.params["op"] == "read":
-            fill(bench, file, size_of(file))
+            why = fill(bench, file, 0)
+            if why:
+                raise RuntimeError(f"{file}: {why}")
         for system in random.Random(number).sample(systems, len(systems)):
             if system is FIO and cell.params["op"] == "write":
                 unstamped.add(file)
@@ -115,13 +117,9 @@ def round_of(bench, systems, cells, number):
 unstamped = set()  # files that fio has written, which does not know our stamps
 
 
-def size_of(file):
-    with open(file, "rb") as f:
-        return f.seek(0, os.SEEK_END)
-
-
 def fill(bench, file, size):
-    """Writes all of it, so that nothing is allocated under measure. None, or why it cannot be."""
+    """Writes all of it, so that nothing is allocated under measure; size 0: as long as it is.
+    None, or why it cannot be."""
     unstamped.discard(file)
     program = next((p for p in (path(bench, s) for s in SYSTEMS if s is not FIO)
                     if os.path.exists(p)), None)
