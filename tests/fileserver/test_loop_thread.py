@@ -33,7 +33,7 @@ DESCRIPTOR_CALLS = {"read", "readv", "close", "mmap", "fcntl"}
 SENDING = {"write", "sendto", "sendmsg", "writev"}
 
 # What makes a PUT last, in this order, before it is acknowledged.
-LASTING = ["pwritev2", "fdatasync", "linkat", "renameat", "fsync"]
+LASTING = ["pwritev", "fdatasync", "linkat", "renameat", "fsync"]
 
 # What the load must have reached.
 CALLS = {"openat2", "pread64", "getdents64", "close", "fallocate", "linkat", "renameat"}
@@ -177,7 +177,7 @@ def main(binary):
     on_loop, elsewhere = file_calls(trace(binary, "--inline"))
     print(f"with --inline: {len(on_loop)} by the loop's thread ({', '.join(names(on_loop))}), "
           f"{len(elsewhere)} by others")
-    assert set(names(on_loop)) >= CALLS | {"pwritev2", "fdatasync", "fsync"}, names(on_loop)
+    assert set(names(on_loop)) >= CALLS | {"pwritev", "fdatasync", "fsync"}, names(on_loop)
     assert not elsewhere, "\n".join(elsewhere[:20])
     check_order(binary)
     return 0
