@@ -140,7 +140,8 @@ struct tern_io_opts {
 			       is entered, or tern_io_wait brings it, complete with -ECANCELED */
 	/*
 	 * Who carries requests out; both are copied. NULL: tern_io_engine_uring(). If it cannot be
-	 * had, fallback; see tern_io_queue_engine. NULL: none, and create() fails with -ENOTSUP.
+	 * had, fallback; see tern_io_queue_engine. NULL: none, and create() fails: with -ENOTSUP,
+	 * or, if an engine is named here, with what that says.
 	 */
 	const struct tern_io_engine *engine, *fallback;
 	/* [loop] A write-back failed. NULL: only tern_io_sync and destroy tell. */
@@ -163,8 +164,9 @@ struct tern_io_opts {
  * [any, before the loop is used; else loop] Makes a queue for requests that come home to that loop.
  * opts may be NULL. Returns 0 and the queue in *ret; -EINVAL for options out of range,
  * stop_on_error without ordered, or an engine's table that lacks what it must have, -E2BIG for
- * options or a table from a newer library, -ENOTSUP where no engine can be had, -ENOMEM, or what
- * the engine says. On failure *ret is untouched. The loop must outlive the queue.
+ * options or a table from a newer library, -ENOTSUP where the default engine cannot be had and no
+ * other is named, -ENOMEM, or what the engine says. On failure *ret is untouched. The loop must
+ * outlive the queue.
  */
 int tern_io_queue_create(struct tern_io_queue **ret, struct tern_loop *home,
 			 const struct tern_io_opts *opts);

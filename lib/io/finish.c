@@ -176,11 +176,6 @@ static bool is_over(struct tern_io *io, int64_t *result)
 		io->blocking = true;
 		return false;
 	}
-	/* the end of a file of a length that direct I/O cannot read on from */
-	if (came == -EINVAL && io->op == TERN_IO_READ && io->file.direct && io->moved) {
-		*result = moved_of(io);
-		return true;
-	}
 	if (came < 0 || !tern__io_moves(io))
 		return true;
 	if (io->cutting) {

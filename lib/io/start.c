@@ -84,8 +84,7 @@ static void put_off(struct tern_io *io)
 	if (!q->started && !q->retry.loop) {
 		tern__timer_arm(q->home, &q->retry, RETRY_NS);
 		q->home->timers_own++;
-		/* without prepare nobody hears of a timer: then the loop comes round until it is
-		 * due */
+		/* nobody hears of a timer without prepare: then the loop comes round till then */
 		q->source.unsettled = !q->home->prepares;
 		if (q->source.unsettled && q->home->listening)
 			tern__gate_leave_readable(q->home);

@@ -298,8 +298,7 @@ void tern__loop_attach(struct tern_loop *loop, struct tern__rider *rider);
 void tern__loop_detach(struct tern_loop *loop, struct tern__rider *rider);
 void tern__loop_detach_all(struct tern_loop *loop);
 
-/* [the loop's thread, or to be] Binds the loop to this thread if it is bound to none; else checks.
- */
+/* [the loop's thread, or to be] Binds the loop to this thread if it is bound to none. */
 void tern__loop_enter(struct tern_loop *loop, const char *call);
 /* [loop] Hands over what waits for that, but for one source; nobody may look after it again. */
 void tern__loop_hand_over(struct tern_loop *loop, struct tern__source *but);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A loop's sources: what completes on the loop's own thread. Most loops have none, some have one.
- */
+/* A loop's sources: what completes on the loop's own thread. Most loops have none. */
 #include "loop.h"
 
 void tern__source_attach(struct tern_loop *loop, struct tern__source *source, bool writes)
