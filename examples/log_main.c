@@ -139,6 +139,7 @@ static void open_file(char *path, bool dump)
 	check(tern_io_open(&keeper.file, path, dump ? O_RDONLY : O_RDWR | O_CREAT, 0666,
 			   TERN_IO_DIRECT_PREFER),
 	      path);
+	tern_io_register(keeper.queue, &keeper.file); /* costs less; what refuses does without */
 	folder = open(dirname(path), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	check(folder < 0 || fsync(folder) < 0 ? -errno : close(folder), "the folder");
 }

@@ -116,6 +116,14 @@ struct tern_io_file scratch_file(size_t size, enum tern_io_direct direct)
 	return file;
 }
 
+bool same_file(const struct tern_io_file *a, const struct tern_io_file *b)
+{
+	return a->fd == b->fd && a->direct == b->direct && a->seekable == b->seekable &&
+	       a->appends == b->appends && a->memory_align == b->memory_align &&
+	       a->offset_align == b->offset_align && a->why == b->why &&
+	       a->registered == b->registered;
+}
+
 struct tern_io *io_get(struct bed *bed)
 {
 	struct tern_io *io = tern_io_get(bed->queue);

@@ -47,6 +47,9 @@ void bed_end(struct bed *bed);
 /* A file that nobody else sees, of so many bytes of stamp(.., 0). */
 struct tern_io_file scratch_file(size_t size, enum tern_io_direct direct);
 
+/* Whether all that they say is the same. */
+bool same_file(const struct tern_io_file *a, const struct tern_io_file *b);
+
 /* A request, got or the test ends. */
 struct tern_io *io_get(struct bed *bed);
 /* Submits, and waits until it is over; done must be NULL. Returns the result. */

@@ -107,6 +107,94 @@ SAME(tern_histogram, measured, 8);
 SAME(tern_histogram, sum_ns, 16);
 SAME(tern_histogram, longest_ns, 24);
 SAME(tern_histogram, buckets, 32);
+
+_Static_assert(sizeof(struct tern_io_file) == 24, "file");
+SAME(tern_io_file, direct, 4);
+SAME(tern_io_file, seekable, 5);
+SAME(tern_io_file, appends, 6);
+SAME(tern_io_file, memory_align, 8);
+SAME(tern_io_file, offset_align, 12);
+SAME(tern_io_file, why, 16);
+SAME(tern_io_file, registered, 20);
+
+_Static_assert(sizeof(struct tern_io) == 248, "request");
+SAME(tern_io, op, 0);
+SAME(tern_io, flags, 1);
+SAME(tern_io, iov_count, 4);
+SAME(tern_io, file, 8);
+SAME(tern_io, offset, 32);
+SAME(tern_io, length, 40);
+SAME(tern_io, buffer, 48);
+SAME(tern_io, iov, 56);
+SAME(tern_io, done, 64);
+SAME(tern_io, user, 72);
+SAME(tern_io, deadline_ns, 80);
+SAME(tern_io, result, 88);
+SAME(tern_io, refused, 96);
+
+_Static_assert(sizeof(struct tern_io_error) == 32, "error of a write-back");
+SAME(tern_io_error, offset, 8);
+SAME(tern_io_error, length, 16);
+SAME(tern_io_error, error, 24);
+
+_Static_assert(sizeof(struct tern_io_opts) == 80, "I/O options");
+SAME(tern_io_opts, depth, 8);
+SAME(tern_io_opts, requests_max, 12);
+SAME(tern_io_opts, buffer_size, 16);
+SAME(tern_io_opts, writebacks_max, 20);
+SAME(tern_io_opts, ordered, 24);
+SAME(tern_io_opts, stop_on_error, 25);
+SAME(tern_io_opts, engine, 32);
+SAME(tern_io_opts, fallback, 40);
+SAME(tern_io_opts, write_error, 48);
+SAME(tern_io_opts, late, 56);
+SAME(tern_io_opts, room, 64);
+SAME(tern_io_opts, user, 72);
+
+_Static_assert(sizeof(struct tern_io_stats) == 10624, "I/O statistics");
+SAME(tern_io_stats, outstanding, 8);
+SAME(tern_io_stats, writebacks, 12);
+SAME(tern_io_stats, submitted, 16);
+SAME(tern_io_stats, failed, 24);
+SAME(tern_io_stats, canceled, 32);
+SAME(tern_io_stats, late, 40);
+SAME(tern_io_stats, bytes_read, 48);
+SAME(tern_io_stats, bytes_written, 56);
+SAME(tern_io_stats, latency, 64);
+
+_Static_assert(sizeof(struct tern_io_engine) == 112, "engine");
+SAME(tern_io_engine, name, 8);
+SAME(tern_io_engine, request_size, 16);
+SAME(tern_io_engine, user, 24);
+SAME(tern_io_engine, running_max, 32);
+SAME(tern_io_engine, open, 40);
+SAME(tern_io_engine, close, 48);
+SAME(tern_io_engine, start, 56);
+SAME(tern_io_engine, flush, 64);
+SAME(tern_io_engine, reap, 72);
+SAME(tern_io_engine, ready, 80);
+SAME(tern_io_engine, wait, 88);
+SAME(tern_io_engine, cancel, 96);
+SAME(tern_io_engine, keep, 104);
+
+_Static_assert(sizeof(struct tern_io_engine_params) == 48, "what an engine is told");
+SAME(tern_io_engine_params, home, 8);
+SAME(tern_io_engine_params, depth, 16);
+SAME(tern_io_engine_params, buffers, 24);
+SAME(tern_io_engine_params, buffers_size, 32);
+SAME(tern_io_engine_params, wake_fd, 40);
+
+_Static_assert(sizeof(struct tern_io_piece) == 56, "piece");
+SAME(tern_io_piece, op, 0);
+SAME(tern_io_piece, durable, 1);
+SAME(tern_io_piece, blocking, 2);
+SAME(tern_io_piece, fd, 4);
+SAME(tern_io_piece, slot, 8);
+SAME(tern_io_piece, offset, 16);
+SAME(tern_io_piece, length, 24);
+SAME(tern_io_piece, buffer, 32);
+SAME(tern_io_piece, iov, 40);
+SAME(tern_io_piece, iov_count, 48);
 #endif
 
 static void items_are_small(void)

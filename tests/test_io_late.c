@@ -105,6 +105,34 @@ static void one_in_time_is_not(void)
 	bed_end(&bed);
 }
 
+static void never(struct tern_timer *timer)
+{
+	ck_abort_msg("too early");
+}
+
+static void a_deadline_that_was_kept_leaves_the_loops_timers_alone(void)
+{
+	struct tern_timer timers[3];
+	struct hand hand;
+	struct bed bed;
+
+	make(&bed, &hand, (struct tern_io_opts){0});
+	for (unsigned i = 0; i < 3; i++)
+		submit(&bed, HOUR);
+	hand_finish(&bed, &hand);
+	for (unsigned i = 0; i < COUNT(timers); i++) {
+		tern_timer_init(&timers[i], never);
+		tern_timer_start(bed.loop, &timers[i], HOUR + i);
+	}
+	ck_assert_int_eq(tern_io_queue_destroy(bed.queue), 0);
+	bed.queue = bed_queue(&bed, (struct tern_io_opts){.engine = &hand.table});
+	for (unsigned i = 0; i < COUNT(timers); i++) {
+		ck_assert(tern_loop_alive(bed.loop));
+		ck_assert(tern_timer_stop(&timers[i]));
+	}
+	bed_end(&bed);
+}
+
 static void one_that_waits_behind_others_is_late_too(void)
 {
 	struct hand hand;
@@ -346,6 +374,8 @@ static const struct test tests[] = {
 	{"a late one is told of once, and keeps its buffer",
 	 a_late_one_is_told_once_and_keeps_its_buffer},
 	{"of one in time nobody is told", one_in_time_is_not},
+	{"a deadline that was kept leaves the loop's timers alone",
+	 a_deadline_that_was_kept_leaves_the_loops_timers_alone},
 	{"one that waits behind others is late too", one_that_waits_behind_others_is_late_too},
 	{"poke and drain tell nobody of the time", waiting_tells_nobody_of_the_time},
 	{"what has not started is taken back", what_has_not_started_is_taken_back},

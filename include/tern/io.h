@@ -39,6 +39,7 @@ struct tern_io_file {
 	uint32_t memory_align; /* of buffers, in bytes; 1: any */
 	uint32_t offset_align; /* of offsets and lengths, also of each vector's; 1: any */
 	int why;	       /* not direct, though preferred: the errno that says why; else 0 */
+	uint32_t registered;   /* private: 0, or as what tern_io_register knows it */
 };
 
 /*
@@ -110,12 +111,13 @@ struct tern_io {
 	/* private */
 	struct tern_io_queue *queue;
 	struct tern_node node;
-	struct tern_timer timer;
 	void *own_buffer;
 	uint64_t since_ns, moved;
 	int64_t came, position;
 	uint8_t state;
-	bool prepared, blocking, cutting, taken_back;
+	bool prepared, blocking, cutting, taken_back, timed;
+	int8_t slot;
+	struct tern_timer timer; /* last: few have one */
 };
 
 /* A write-back that failed. */
@@ -292,6 +294,25 @@ uint32_t tern_io_outstanding(const struct tern_io_queue *queue);
  */
 const char *tern_io_queue_engine(const struct tern_io_queue *queue);
 
+/*
+ * [loop] Has the queue's engine keep the open file at hand: each request that names it then costs a
+ * little less, with io_uring. For files that stay open for long; at most 64 of a queue's at once.
+ * *file is what requests must then be given, or a copy of it; other queues take it for a file like
+ * others, and are given a copy if they are to register it, too. The queue has the file open,
+ * whatever you close, until unregister or destroy; but what goes by the file's own position or cuts
+ * it needs the descriptor. Returns 0, also if it was so already; -ENOTSUP where the engine has no
+ * such thing, -ENOSPC for the 65th, -EBADF, or what the engine says: on failure *file is untouched,
+ * and good to be used as it is.
+ */
+int tern_io_register(struct tern_io_queue *queue, struct tern_io_file *file);
+
+/*
+ * [loop] The end of it. What is outstanding is not harmed: the queue has the file open until that
+ * is over. *file and copies of it may still be used, as long as the descriptor is open. Returns 0;
+ * -ENOENT if it is not registered with this queue, or what the engine says, and it still is.
+ */
+int tern_io_unregister(struct tern_io_queue *queue, struct tern_io_file *file);
+
 /* What a queue has done. */
 struct tern_io_stats {
 	size_t size;	      /* set it to sizeof(struct tern_io_stats) before the call */
@@ -302,7 +323,8 @@ struct tern_io_stats {
 	uint64_t canceled;
 	uint64_t late;
 	uint64_t bytes_read, bytes_written;
-	struct tern_histogram latency[TERN_IO_OPS]; /* from submit to done, of each operation */
+	struct tern_histogram latency[TERN_IO_OPS]; /* of each operation: from submit to the start
+							 of the turn that brings it home */
 };
 
 /* [loop] Fills *stats up to stats->size, and zeroes the rest. 0, or -EINVAL for a size below 8. */

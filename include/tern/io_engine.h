@@ -23,6 +23,7 @@ struct tern_io_piece {
 	bool durable;  /* a write that is to be over only when it is on stable storage */
 	bool blocking; /* an attempt returned -EAGAIN: wait for it, where waiting harms nobody */
 	int fd;
+	int32_t slot;	 /* where the engine keeps the file; -1: it does not */
 	int64_t offset;	 /* bytes; -1: a file without positions */
 	uint64_t length; /* bytes, of reads and writes at most 2^30; TRUNCATE: the new size */
 	void *buffer;	 /* or, where iov_count is not 0 ... */
@@ -84,6 +85,11 @@ struct tern_io_engine {
 	 * tern_io_complete with -ECANCELED, now or soon.
 	 */
 	bool (*cancel)(void *state, struct tern_io *io);
+	/*
+	 * [loop] Optional: keep the open file at hand in that slot, which is below 64 and empty; fd
+	 * -1: empty it, now that no piece names it. 0, or a negative errno and nothing is changed.
+	 */
+	int (*keep)(void *state, uint32_t slot, int fd);
 };
 
 /* [any, between start and complete] */

@@ -48,6 +48,7 @@ const struct tern_io_engine *tern_io_engine_uring(void)
 #include <liburing.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define ENTRIES_MAX    64
 #define AT_ONCE	       32		  /* more in one call wait for the disk's tags inside it */
@@ -58,16 +59,19 @@ const struct tern_io_engine *tern_io_engine_uring(void)
 struct ring {
 	struct io_uring ring;
 	bool enabled, stuck;
-	bool truncates, shallow;
+	bool truncates, shallow, keeps;
 	uint32_t flying;     /* the kernel has them */
 	const char *buffers; /* registered; NULL: none */
 	size_t buffers_size;
 };
 
-/* Of each request: whether its file was waited for. */
+/* Of each request: whether what it did last was to wait for its file. Few ever look. */
 struct extra {
 	bool polled;
 };
+
+/* In an entry's user data, beside the request: this waits for its file. */
+#define POLLS	       ((uintptr_t)1)
 
 static const unsigned flags_to_try[] = {
 	IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
@@ -203,12 +207,19 @@ static bool ready(void *state)
 	return io_uring_cq_ready(&r->ring) || has_work(r) || r->stuck;
 }
 
-/* After a poll the transfer itself is still to come: it is started again. */
-static void complete(struct tern_io *io, int result)
+static void complete(uintptr_t data, int result)
 {
-	const struct extra *extra = tern_io_engine_data(io);
+	struct tern_io *io = (struct tern_io *)(data & ~POLLS);
 
-	tern_io_complete(io, extra->polled && result >= 0 ? -EAGAIN : result);
+	if (data & POLLS) {
+		struct extra *extra = tern_io_engine_data(io);
+
+		/* the transfer itself is still to come: it is started again */
+		extra->polled = result >= 0;
+		result = result < 0 ? result : -EAGAIN;
+	}
+	__builtin_prefetch(io->buffer, 1, 2); /* the device had it; done reads or fills it next */
+	tern_io_complete(io, result);
 }
 
 /*
@@ -225,7 +236,7 @@ static void reap(void *state)
 		submit(r);
 	io_uring_for_each_cqe(&r->ring, head, cqe)
 	{
-		complete(io_uring_cqe_get_data(cqe), cqe->res);
+		complete((uintptr_t)cqe->user_data, cqe->res);
 		n++;
 	}
 	io_uring_cq_advance(&r->ring, n);
@@ -296,12 +307,31 @@ static void fill(const struct ring *r, struct io_uring_sqe *sqe, const struct te
 }
 
 /* A pipe or socket that has nothing yet is waited for first. */
-static bool must_poll(const struct tern_io_piece *p, struct extra *extra)
+static bool must_poll(const struct tern_io_piece *p, struct tern_io *io)
 {
-	bool poll = p->blocking && p->offset < 0 && !extra->polled;
+	struct extra *extra = tern_io_engine_data(io);
 
-	extra->polled = poll;
-	return poll;
+	if (!p->blocking || p->offset >= 0)
+		return false;
+	extra->polled = !extra->polled;
+	return extra->polled;
+}
+
+static int keep(void *state, uint32_t slot, int fd)
+{
+	struct ring *r = state;
+	int e = 0, none[TERN__IO_SLOTS];
+
+	if (!r->keeps) {
+		memset(none, -1, sizeof(none));
+		/* not io_uring_register_files, which may raise the limit of descriptors */
+		e = io_uring_register((unsigned)r->ring.ring_fd, IORING_REGISTER_FILES, none,
+				      TERN__IO_SLOTS);
+		r->keeps = !e;
+	}
+	if (!e)
+		e = io_uring_register_files_update(&r->ring, slot, &fd, 1);
+	return e < 0 ? e : 0;
 }
 
 static struct io_uring_sqe *next_entry(struct ring *r)
@@ -318,6 +348,7 @@ static int start(void *state, struct tern_io *io)
 {
 	struct ring *r = state;
 	struct tern_io_piece piece = tern_io_piece(io);
+	uintptr_t data = (uintptr_t)io;
 	struct io_uring_sqe *sqe;
 	int e = r->enabled ? 0 : enable(r);
 
@@ -330,11 +361,17 @@ static int start(void *state, struct tern_io *io)
 	sqe = next_entry(r);
 	if (!sqe)
 		return -EAGAIN;
-	if (must_poll(&piece, tern_io_engine_data(io)))
+	if (must_poll(&piece, io)) {
 		io_uring_prep_poll_add(sqe, piece.fd, piece.op == TERN_IO_READ ? POLLIN : POLLOUT);
-	else
+		data |= POLLS;
+	} else {
 		fill(r, sqe, &piece);
-	io_uring_sqe_set_data(sqe, io);
+	}
+	if (piece.slot >= 0) {
+		sqe->fd = piece.slot;
+		sqe->flags |= IOSQE_FIXED_FILE;
+	}
+	sqe->user_data = data;
 	/*
 	 * What is over comes all at once, as interrupts bring it: then the device would do nothing
 	 * while the rest comes together. With more in flight another call costs more than that.
@@ -357,6 +394,7 @@ const struct tern_io_engine *tern_io_engine_uring(void)
 		.reap = reap,
 		.ready = ready,
 		.wait = wait_for_one,
+		.keep = keep,
 	};
 
 	return &engine;

@@ -43,7 +43,9 @@ static void account(struct tern_io *io, int64_t result)
 	q->came++;
 	if (io->op == TERN_IO_WRITEBACK)
 		s->writebacks--;
-	if (io->timer.loop) {
+	if (io->slot >= 0)
+		tern__io_leave_slot(io);
+	if (io->timed) {
 		tern__timers_remove(&q->home->timers, &io->timer);
 		io->timer.loop = NULL;
 	}
@@ -55,7 +57,7 @@ static void account(struct tern_io *io, int64_t result)
 		s->bytes_read += io->moved;
 	else if (tern__io_moves(io))
 		s->bytes_written += io->moved < io->length ? io->moved : io->length;
-	tern__histogram_add(&s->latency[io->op], tern__now_ns() - io->since_ns, 1);
+	tern__histogram_add(&s->latency[io->op], tern__loop_turn_ns(q->home) - io->since_ns, 1);
 }
 
 /* Calls back about a write-back. False: the queue is gone. */

@@ -39,6 +39,14 @@ enum tern__io_wish {
 	TERN__IO_WRITE_BACK = 4,
 };
 
+#define TERN__IO_SLOTS 64
+
+/* A slot for a file that the engine keeps. */
+struct tern__io_kept {
+	uint32_t as;	/* `registered` of the file; 0: it is empty; see register.c */
+	uint32_t users; /* requests outstanding that name it */
+};
+
 /* A callback of the queue's that is being entered: it may destroy the queue. */
 struct tern__io_entry {
 	struct tern__io_entry *outer;
@@ -71,6 +79,8 @@ struct tern_io_queue {
 	bool bringing;		 /* in poke, wait, drain, sync */
 	struct tern__io_entry *entry;
 
+	struct tern__io_kept kept[TERN__IO_SLOTS];
+
 	struct tern_io_error error; /* of write-backs: the first that sync has not reported */
 	bool has_error, error_told; /* told: by destroy */
 	uint64_t came;		    /* requests that are over */
@@ -99,6 +109,15 @@ static inline bool tern__io_moves(const struct tern_io *io)
 {
 	return io->op >= TERN_IO_READ && io->op <= TERN_IO_WRITEBACK;
 }
+
+/* register.c */
+
+/* Sets the slot of a request that begins: where the engine keeps its file, or -1. */
+void tern__io_use_slot(struct tern_io *io);
+/* A request that has one is over. */
+void tern__io_leave_slot(struct tern_io *io);
+/* The queue ends. */
+void tern__io_empty_slots(struct tern_io_queue *q);
 
 /* start.c */
 

@@ -42,6 +42,7 @@ struct tern_io_piece tern_io_piece(const struct tern_io *io)
 		.durable = io->flags & TERN_IO_DURABLE,
 		.blocking = io->blocking,
 		.fd = io->file.fd,
+		.slot = io->slot,
 		.offset = io->position,
 		.length = io->length,
 	};

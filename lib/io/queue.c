@@ -297,6 +297,8 @@ static void take_down(struct tern_io_queue *q)
 		tern__source_detach(q->home, &q->source);
 	for (struct tern__io_entry *e = q->entry; e; e = e->outer)
 		e->gone = true;
+	if (ours)
+		tern__io_empty_slots(q); /* now; a ring lets go of all it has a little later */
 	q->engine.close(q->state);
 	free_slabs(q);
 }

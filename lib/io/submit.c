@@ -103,6 +103,7 @@ static void late(struct tern_timer *timer)
 	struct tern_io *io = tern_container_of(timer, struct tern_io, timer);
 	struct tern_io_queue *q = io->queue;
 
+	io->timed = false;
 	q->stats.late++;
 	if (q->opts.late)
 		q->opts.late(io);
@@ -133,10 +134,12 @@ int tern_io_submit(struct tern_io *io)
 	io->result = 0;
 	io->moved = 0;
 	io->prepared = io->blocking = io->cutting = io->taken_back = false;
-	io->since_ns = tern__now_ns();
+	tern__io_use_slot(io);
+	io->since_ns = tern__loop_turn_ns(q->home);
 	tern__loop_submitted(q->home, 1, true);
 	q->home->out_by_sources += !!q->engine.reap;
-	if (io->deadline_ns) {
+	io->timed = io->deadline_ns;
+	if (io->timed) {
 		tern_timer_init(&io->timer, late);
 		tern__timer_arm(q->home, &io->timer, io->deadline_ns);
 	}

@@ -28,6 +28,7 @@ static bool bring(struct tern_io_queue *q, uint32_t max, bool flushes)
 	uint32_t n;
 
 	fetch(q, flushes);
+	q->home->turn_ns = 0;
 	n = tern__part_count(q->home, q->requests, q->requests_end);
 	q->bringing = true;
 	q->entry = &entry;

@@ -10,6 +10,7 @@
 #include <tern/loop.h>
 
 #include "../base/atomic.h"
+#include "../base/clock.h"
 #include "../base/fork.h"
 #include "../base/gap.h"
 #include "../base/mpsc.h"
@@ -115,6 +116,7 @@ struct tern_loop {
 	struct tern__timers timers;
 	uint32_t timers_own;  /* of these, the library's own: no reason to refuse destroy */
 	bool timers_first;    /* who gets the odd place in a batch, in turn */
+	uint64_t turn_ns;     /* when this turn began, if somebody has asked; 0: nobody */
 	uint64_t coalesce_ns; /* how long completions may wait for each other; see coalesce.c */
 	uint32_t came_lately; /* completions in that time, when the loop last slept */
 	struct tern__gap gap; /* since it had nothing to do, with items out */
@@ -279,6 +281,17 @@ static inline void tern__loop_submitted(struct tern_loop *loop, uint64_t n, bool
 	loop->submitted_here += n;
 	if (!loop->alive)
 		tern__loop_note_alive(loop);
+}
+
+/*
+ * [loop] When the turn we are in began, or now: as event loops do, the clock is read once for all
+ * that one turn brings.
+ */
+static inline uint64_t tern__loop_turn_ns(struct tern_loop *loop)
+{
+	if (!loop->turn_ns || !loop->depth)
+		loop->turn_ns = tern__now_ns();
+	return loop->turn_ns;
 }
 
 /* [loop] One of them is home; call it before its callback. */
