@@ -13,7 +13,7 @@ struct scene {
 	struct tern_io_queue *queue;
 	struct tern_io_file file;
 	struct tern_io *io[OUT], *lent;
-	bool adopts;
+	bool adopts, is_child;
 	unsigned dones, i;
 };
 
@@ -119,6 +119,49 @@ static void a_child_ends_the_queue(void)
 	on_each_engine(end_it_in_a_child);
 }
 
+static void fork_and_end(struct tern_io *io)
+{
+	struct scene *s = io->user;
+	pid_t child = fork_child();
+
+	if (child) {
+		reap(child);
+		return;
+	}
+	MUST(!tern_loop_after_fork(s->loop));
+	MUST(!tern_io_queue_destroy(s->queue));
+	s->is_child = true;
+}
+
+/* What brought it home finds that the queue is gone. */
+static void end_it_in_a_done(struct scene *s)
+{
+	for (unsigned way = 0; way < 3 && s->adopts; way++) {
+		uint64_t n = 0;
+
+		s->lent->done = fork_and_end;
+		s->lent->user = s;
+		ck_assert_int_eq(tern_io_submit(s->lent), 0);
+		while (way == 0 && !s->is_child && tern_io_outstanding(s->queue))
+			n = tern_io_poke(s->queue, 0);
+		if (way == 1)
+			n = tern_io_wait(s->queue) != NULL;
+		if (way == 2)
+			n = tern_io_drain(s->queue);
+		if (!s->is_child)
+			continue;
+		MUST(!n);
+		read_with_a_queue_of_its_own(s);
+		tern_loop_destroy(s->loop);
+		_exit(EXIT_SUCCESS);
+	}
+}
+
+static void a_child_ends_the_queue_in_a_done(void)
+{
+	on_each_engine(end_it_in_a_done);
+}
+
 static void do_get(struct scene *s)
 {
 	tern_io_get(s->queue);
@@ -198,6 +241,8 @@ static void all_use_is_fatal(void)
 static const struct test tests[] = {
 	{"a child ends the queue, whatever is out, and its parent's requests come home",
 	 a_child_ends_the_queue},
+	{"a child may end the queue in a done, whatever call entered that",
+	 a_child_ends_the_queue_in_a_done},
 	{"all else that a child does with the queue is fatal", all_use_is_fatal},
 };
 

@@ -323,8 +323,8 @@ struct tern_io_stats {
 	uint64_t canceled;
 	uint64_t late;
 	uint64_t bytes_read, bytes_written;
-	struct tern_histogram latency[TERN_IO_OPS]; /* of each operation: from submit to the start
-							 of the turn that brings it home */
+	struct tern_histogram latency[TERN_IO_OPS]; /* of each operation: from submit till it is
+						       home, by a clock read once a turn */
 };
 
 /* [loop] Fills *stats up to stats->size, and zeroes the rest. 0, or -EINVAL for a size below 8. */

@@ -116,7 +116,7 @@ struct tern_loop {
 	struct tern__timers timers;
 	uint32_t timers_own;  /* of these, the library's own: no reason to refuse destroy */
 	bool timers_first;    /* who gets the odd place in a batch, in turn */
-	uint64_t turn_ns;     /* when this turn began, if somebody has asked; 0: nobody */
+	uint64_t turn_ns;     /* when somebody first asked in this turn; 0: nobody has */
 	uint64_t coalesce_ns; /* how long completions may wait for each other; see coalesce.c */
 	uint32_t came_lately; /* completions in that time, when the loop last slept */
 	struct tern__gap gap; /* since it had nothing to do, with items out */
@@ -284,8 +284,8 @@ static inline void tern__loop_submitted(struct tern_loop *loop, uint64_t n, bool
 }
 
 /*
- * [loop] When the turn we are in began, or now: as event loops do, the clock is read once for all
- * that one turn brings.
+ * [loop] The time, as event loops have it: what is home in one turn came at one time, and what a
+ * callback begins began at that time, too. Outside of a turn it is now. It never goes back.
  */
 static inline uint64_t tern__loop_turn_ns(struct tern_loop *loop)
 {
