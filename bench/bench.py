@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Asks every question, and writes OUT/results.json, OUT/table.md and a plot of each question.
 
---check prints a line for each bar: PASS; MISS, a bar that is missed; FAIL, one that is never waived
-and is missed by more than its noise: in three rounds of four.
+--check prints a line for each bar: PASS; MISS, a bar that is missed; LIMIT, one that is missed only
+where a prototype that does the least misses it in the same rounds, and we are within 5 % of that;
+FAIL, one that is never waived and is missed by more than its noise: in three rounds of four.
 Its exit status is 1 if any is FAIL. --quick looks only whether everything works: it measures for
 too short a time to fail anything that depends on time.
 """

@@ -28,6 +28,7 @@ class System:
     name: str
     program: str
     params: dict = field(default_factory=dict)
+    threads: bool = False  # it has some of its own, beside the loop's
 
 
 OURS = (
@@ -35,11 +36,11 @@ OURS = (
     System("tern, run", "bench-disk-tern", {"drive": "run"}),
     System("tern, wait", "bench-disk-tern", {"drive": "wait"}),
 )
-POOL = System("tern, pool", "bench-disk-tern", {"drive": "ev", "engine": "pool"})
+POOL = System("tern, pool", "bench-disk-tern", {"drive": "ev", "engine": "pool"}, True)
 RAW = System("liburing", "bench-disk-uring")
 RAW_EV = System("liburing on libev", "bench-disk-uring-ev")
-LIBUV = System("libuv", "bench-disk-libuv")
-HAND = System("by hand", "bench-disk-hand", {"spin": 0})
+LIBUV = System("libuv", "bench-disk-libuv", threads=True)
+HAND = System("by hand", "bench-disk-hand", {"spin": 0}, True)
 FIO = System("fio", "fio")
 SYSTEMS = (*OURS, POOL, RAW, RAW_EV, System("libaio", "bench-disk-aio"), FIO, LIBUV, HAND)
 ON_LOOPS = (OURS[0], POOL, RAW_EV, LIBUV, HAND)
@@ -61,19 +62,20 @@ def present(bench, systems):
     return [s for s in systems if s.name not in missing]
 
 
-def ask(bench, system, **params):
-    """The object that one run of one system prints."""
+def ask(bench, system, cpu=None, **params):
+    """The object that one run of one system prints. Who has but one thread is held on that CPU."""
     params["threads"] = min(params["depth"], THREADS_MAX)
+    held = [] if cpu is None or system.threads else ["taskset", "--cpu-list", str(cpu)]
     if system is FIO:
-        return fio(**params)
+        return fio(held, **params)
     params = {**params, **system.params}
     command = [path(bench, system)] + [f"{name}={value}" for name, value in params.items()]
-    return per_item(bench.ask_quietly(command))
+    return per_item(bench.ask_quietly(held + command))
 
 
-def fio(file, op, order, block, depth, ms, warm_ms, seed, **_):
+def fio(held, file, op, order, block, depth, ms, warm_ms, seed, **_):
     """fio's io_uring engine, told to do what our programs do, and its answer in their terms."""
-    command = [
+    command = held + [
         "fio", "--name=disk", "--output-format=json", "--ioengine=io_uring",
         f"--filename={file}", f"--rw={'rand' if order == 'random' else ''}{op}", f"--bs={block}",
         f"--iodepth={depth}", f"--iodepth_batch_submit={depth}", "--iodepth_batch_complete_min=1",
@@ -98,9 +100,14 @@ def fio(file, op, order, block, depth, ms, warm_ms, seed, **_):
 
 
 def round_of(bench, systems, cells, number):
-    """Asks every system every cell once, in an order of that round's own."""
+    """Asks every system every cell once, in an order of that round's own. A disk's interrupts come
+    on one CPU, and the kernel charges their time to whom they interrupt: a program that lives there
+    takes a third less than one that lives elsewhere, or the reverse. So as not to compare where the
+    scheduler has put them, all are held on one CPU, in each round on another."""
+    cpus = sorted(os.sched_getaffinity(0))
     for cell in cells:
         file = cell.params["file"]
+        cpu = None if is_in_memory(file) else cpus[number % len(cpus)]
         if file in unstamped and cell.params["op"] == "read":
             why = fill(bench, file, 0)
             if why:
@@ -108,10 +115,14 @@ def round_of(bench, systems, cells, number):
         for system in random.Random(number).sample(systems, len(systems)):
             if system is FIO and cell.params["op"] == "write":
                 unstamped.add(file)
-            answer = ask(bench, system, **cell.params, seed=number + 1)
+            answer = ask(bench, system, cpu, **cell.params, seed=number + 1)
             answer["iops"] = 1e9 / answer["wall"]
             answer["bytes_per_s"] = answer["bytes"] * 1e9 / answer["wall_ns"]
             cell.runs.setdefault(system.name, []).append(answer)
+
+
+def is_in_memory(file):
+    return file.startswith("/dev/")
 
 
 unstamped = set()  # files that fio has written, which does not know our stamps

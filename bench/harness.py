@@ -247,13 +247,16 @@ class Bar:
     timed: bool = True  # noise can spoil it
     cells: list = field(default_factory=list)  # (figure, what it is the figure of)
     doubted: set = field(default_factory=set)  # cells over the limit by no more than their noise
+    limited: set = field(default_factory=set)  # or as the prototype beside them, which does the least
 
-    def add(self, figure, text, doubted=False):
+    def add(self, figure, text, doubted=False, limited=False):
         if figure is None:
             return
         self.cells.append((figure, text))
         if doubted:
             self.doubted.add(text)
+        if limited:
+            self.limited.add(text)
 
     def missed(self):
         return sorted((c for c in self.cells if c[0] > self.limit), reverse=True)
@@ -263,6 +266,8 @@ class Bar:
             return "NONE"
         if not self.missed():
             return "PASS"
+        if all(text in self.limited for _, text in self.missed()):
+            return "LIMIT"
         sure = any(text not in self.doubted for _, text in self.missed())
         return "FAIL" if self.never_waivable and sure else "MISS"
 
@@ -289,8 +294,9 @@ class Bar:
         }
 
 
-def ratio_bar(title, cells, name, metric, limit, never_waivable=False):
-    """The bar that `name` needs at most `limit` of what the best peer needs, in each cell."""
+def ratio_bar(title, cells, name, metric, limit, never_waivable=False, prototype=None):
+    """The bar that `name` needs at most `limit` of what the best peer needs, in each cell; what the
+    prototype does not reach either is its limit."""
     bar = Bar(title, limit, never_waivable)
     for cell in cells:
         peer = cell.best_peer(metric)
@@ -303,7 +309,10 @@ def ratio_bar(title, cells, name, metric, limit, never_waivable=False):
                 text += ", measured again"
             if doubted and figure > limit:
                 text += ", within the noise of its rounds"
-            bar.add(figure, text, doubted)
+            limited = prototype and (cell.ratio(name, metric, prototype) or NOISE + 1) <= NOISE
+            if limited and figure > limit:
+                text += f", {prototype} {ns(cell.typical(prototype, metric))}"
+            bar.add(figure, text, doubted, limited)
     return bar
 
 

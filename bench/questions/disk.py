@@ -3,12 +3,13 @@
 
 On a file, and on a device in memory, where the system is most of the cost. CPU time is that of the
 process. What the kernel does in interrupts it charges to whom it interrupts, or to nobody, and what
-it does in its own work queues to nobody that is measured."""
+it does in its own work queues to nobody that is measured. What an event loop costs a ring at least is
+shown by a prototype: liburing as the only guest of a libev loop."""
 
 import time
 
 import disks
-from harness import Bar, Cell, ns
+from harness import NOISE, Bar, Cell, ns
 from harness import table as make_table
 from plots import bars_plot, lines_grid
 from questions.allocations import ONCE
@@ -20,7 +21,7 @@ SEQUENTIAL_BYTES, SEQUENTIAL_DEPTH = 128 << 10, 8
 IOPS_MIN, CPU_MAX, POOL_IOPS_MIN = 0.95, 1.1, 0.7
 BARRED_DEPTH_MIN, POOL_DEPTH = 8, 32
 TERNS = [s.name for s in disks.OURS]
-RAW, POOL = disks.RAW.name, disks.POOL.name
+RAW, POOL, PROTOTYPE = disks.RAW.name, disks.POOL.name, disks.RAW_EV.name
 
 
 def cells_of(bench, kind, file):
@@ -44,7 +45,7 @@ def measure(bench):
 
 def on(bench, systems, kind, file):
     cells = cells_of(bench, kind, file)
-    barred = [s for s in systems if s in (*disks.OURS, disks.POOL, disks.RAW)]
+    barred = [s for s in systems if s in (*disks.OURS, disks.POOL, disks.RAW, disks.RAW_EV)]
     for number in range(bench.rounds):
         disks.round_of(bench, systems, cells, number)
     again = []
@@ -90,7 +91,11 @@ def bars(cells):
             doubted = not cell.is_over(name, metric, limit, other)
             if doubted and figure > limit:
                 text += ", within the noise of its rounds"
-            (pool if name == POOL else cpu if metric == "cpu" else iops).add(figure, text, doubted)
+            limited = name in TERNS and figure <= NOISE * (cell.ratio(PROTOTYPE, metric, RAW) or 0)
+            if limited and figure > limit:
+                text += f", {PROTOTYPE} {ns(cell.typical(PROTOTYPE, metric))}"
+            bar = pool if name == POOL else cpu if metric == "cpu" else iops
+            bar.add(figure, text, doubted, limited)
     allocations = Bar("disk: heap allocations an I/O", ONCE, True, timed=False)
     wrong = Bar("disk: I/Os with an error or wrong data", 0, True, timed=False)
     for name in (*TERNS, POOL):
