@@ -65,7 +65,8 @@ void disk_start(void)
 	}
 	must(tern_io_queue_create(&queue, loop, &opts), "tern_io_queue_create");
 	must(tern_io_adopt(&file, disk.fd, TERN_IO_DIRECT), "tern_io_adopt");
-	tern_io_register(queue, &file); /* as the ring beside it has; the others have no such thing */
+	/* as the ring beside it has; the other engines have no such thing */
+	tern_io_register(queue, &file);
 	disk_how = tern_io_queue_engine(queue);
 }
 
