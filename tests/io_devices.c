@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static char said[160];
@@ -119,9 +120,9 @@ static int write_to(const char *path, const char *text)
 }
 
 /* A process that outlives this one and its children, and nothing else. */
-static void remove_when_all_have_ended(int zram)
+static void remove_when_all_have_ended(int (*remove)(const char *what), const char *what)
 {
-	char text[16];
+	char byte;
 	int fds[2];
 
 	if (pipe(fds) || fork())
@@ -130,21 +131,23 @@ static void remove_when_all_have_ended(int zram)
 	for (int fd = 0; fd < 3; fd++)
 		close(fd);
 	close(fds[1]);
-	while (read(fds[0], text, 1) < 0 && errno == EINTR)
+	while (read(fds[0], &byte, 1) < 0 && errno == EINTR)
 		;
-	snprintf(text, sizeof(text), "%d", zram);
-	for (int attempt = 0; attempt < 100000; attempt++) { /* others look at new devices, too */
-		if (!write_to("/sys/class/zram-control/hot_remove", text))
-			break;
-		sched_yield();
-	}
+	for (int attempt = 0; attempt < 100000 && remove(what); attempt++)
+		sched_yield(); /* others look at new devices, too */
 	_exit(0);
+}
+
+static int remove_zram(const char *number)
+{
+	return write_to("/sys/class/zram-control/hot_remove", number);
 }
 
 const char *zram_device(char path[32], size_t size)
 {
 	char text[64] = "";
 	int fd = open("/sys/class/zram-control/hot_add", O_RDONLY | O_CLOEXEC), zram;
+	char number[16];
 
 	if (fd < 0)
 		return why("no zram");
@@ -154,11 +157,36 @@ const char *zram_device(char path[32], size_t size)
 	}
 	close(fd);
 	zram = atoi(text);
-	remove_when_all_have_ended(zram);
+	snprintf(number, sizeof(number), "%d", zram);
+	remove_when_all_have_ended(remove_zram, number);
 	snprintf(path, 32, "/dev/zram%d", zram);
 	snprintf(text, sizeof(text), "/sys/block/zram%d/disksize", zram);
 	snprintf(said, sizeof(said), "%zu", size);
 	if (write_to(text, said))
 		return why("no size for a zram device");
 	return access(path, R_OK | W_OK) ? why("no node of a zram device") : NULL;
+}
+
+/* By a control group of this process, which ends with it. */
+const char *slow_device(const char *path, unsigned reads_per_second)
+{
+	char group[64], file[128], text[64];
+	const char *refused = mount_here("cgroup", "tern", "blkio");
+	struct stat st;
+
+	if (refused)
+		return refused;
+	if (stat(path, &st))
+		return why("no device to slow down");
+	snprintf(group, sizeof(group), MOUNTED "/tern-slow-%d", (int)getpid());
+	if (mkdir(group, 0700))
+		return why("no control group");
+	remove_when_all_have_ended(rmdir, group);
+	snprintf(file, sizeof(file), "%s/blkio.throttle.read_iops_device", group);
+	snprintf(text, sizeof(text), "%u:%u %u", major(st.st_rdev), minor(st.st_rdev),
+		 reads_per_second);
+	if (write_to(file, text))
+		return why("no throttle");
+	snprintf(file, sizeof(file), "%s/cgroup.procs", group);
+	return write_to(file, "0") ? why("not in the control group") : NULL;
 }

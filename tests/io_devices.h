@@ -28,4 +28,7 @@ int unmount_here(void); /* 0, or a negative errno */
 /* A fresh device in memory. */
 const char *zram_device(char path[32], size_t size);
 
+/* Lets this process, and its children, read a device but so many times a second. */
+const char *slow_device(const char *path, unsigned reads_per_second);
+
 #endif
