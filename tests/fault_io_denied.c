@@ -171,6 +171,69 @@ static void little_memory_to_lock_is_enough(void)
 	}
 }
 
+/* A program locks itself up when all is set up, and has forgotten the ring. */
+static void denied_later_all_come_home(unsigned call)
+{
+	struct bed bed = {.loop = loop_new(), .file.fd = -1};
+
+	if (io_engine_refused(IO_URING))
+		return;
+	ck_assert_int_eq(make(&bed, tern_io_engine_uring(), NULL), 0);
+	bed.file = scratch_file(BLOCKS * BLOCK, TERN_IO_DIRECT_PREFER);
+	if (call == SYS_io_uring_enter) { /* the other is called once, by the first request */
+		struct tern_io *io = io_get(&bed);
+
+		tern_io_prep_read(io, &bed.file, 0, BLOCK);
+		ck_assert_int_eq(io_once(io), BLOCK);
+	}
+	deny(call, EPERM);
+	for (unsigned round = 0; round < 3; round++) {
+		struct tern_io *io;
+
+		for (unsigned i = 0; i < tern_io_depth(bed.queue); i++) {
+			io = io_get(&bed);
+			tern_io_prep_read(io, &bed.file, 0, BLOCK);
+			ck_assert_int_eq(tern_io_submit(io), 0);
+		}
+		for (unsigned i = 0; i < tern_io_depth(bed.queue); i++) {
+			io = tern_io_wait(bed.queue);
+			ck_assert_int_eq(io->result, -EPERM);
+			tern_io_release(io);
+		}
+	}
+	ck_assert_ptr_null(tern_io_wait(bed.queue));
+	bed_end(&bed);
+}
+
+static void denied_before_the_first_request_all_come_home(void)
+{
+	denied_later_all_come_home(SYS_io_uring_register);
+}
+
+static void denied_between_requests_all_come_home(void)
+{
+	denied_later_all_come_home(SYS_io_uring_enter);
+}
+
+/* What is in the kernel could not come home any more. */
+static void denied_with_requests_out_is_fatal(void)
+{
+	struct bed bed = {.loop = loop_new(), .file.fd = -1};
+	struct tern_io *io;
+	int fds[2];
+
+	ck_assert_int_eq(make(&bed, tern_io_engine_uring(), NULL), 0);
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(tern_io_adopt(&bed.file, fds[0], TERN_IO_BUFFERED), 0);
+	io = io_get(&bed);
+	tern_io_prep_read(io, &bed.file, 0, BLOCK);
+	ck_assert_int_eq(tern_io_submit(io), 0);
+	ck_assert_uint_eq(tern_io_poke(bed.queue, 0), 0);
+	deny(SYS_io_uring_enter, EPERM);
+	expect_fatal("io_uring_enter", NULL);
+	tern_io_wait(bed.queue);
+}
+
 static const struct test tests[] = {
 	{"without permission there is the fallback, and it says why",
 	 without_permission_there_is_the_fallback},
@@ -179,9 +242,15 @@ static const struct test tests[] = {
 	{"half a ring is no ring", half_a_ring_is_no_ring},
 	{"without descriptors there is the fallback", without_descriptors_there_is_the_fallback},
 	{"little memory to lock is enough, as nobody", little_memory_to_lock_is_enough},
+	{"denied before the first request: all come home",
+	 denied_before_the_first_request_all_come_home},
+	{"denied between requests: all come home", denied_between_requests_all_come_home},
+	{"fatal: denied with requests out", denied_with_requests_out_is_fatal},
 };
 
 int main(int argc, char **argv)
 {
-	return run_tests("a denied ring", tests, COUNT(tests), argc, argv);
+	/* the last one needs a ring */
+	return run_tests("a denied ring", tests, COUNT(tests) - !!io_engine_refused(IO_URING), argc,
+			 argv);
 }

@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 
+#include "../base/fatal.h"
 #include "carry_out.h"
 #include "io.h"
 
@@ -169,8 +170,47 @@ static bool has_work(const struct ring *r)
 	return IO_URING_READ_ONCE(*r->ring.sq.kflags) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW);
 }
 
+static void complete(uintptr_t data, int result)
+{
+	struct tern_io *io = (struct tern_io *)(data & ~POLLS);
+
+	if (data & POLLS) {
+		struct extra *extra = tern_io_engine_data(io);
+
+		/* the transfer itself is still to come: it is started again */
+		extra->polled = result >= 0;
+		result = result < 0 ? result : -EAGAIN;
+	}
+	__builtin_prefetch(io->buffer, 1, 2); /* the device had it; done reads or fills it next */
+	tern_io_complete(io, result);
+}
+
+/* The kernel refuses the call, as a filter has it that was set up late: what it has it keeps. */
+static void refuse(struct ring *r, int error)
+{
+	struct io_uring_sq *sq = &r->ring.sq;
+	unsigned from = *sq->khead, to = sq->sqe_tail;
+
+	if (r->flying)
+		tern__fatal("io_uring_enter", "refused, with %u requests in the kernel: %s",
+			    r->flying, strerror(-error));
+	*sq->ktail = sq->sqe_head = sq->sqe_tail = from; /* it looks there only in the call */
+	while (from != to)
+		complete((uintptr_t)sq->sqes[from++ & sq->ring_mask].user_data, error);
+}
+
+/* Some errors mean that it cannot take more now: what is over must be reaped first. */
+static bool passes(int error)
+{
+	return error == -EAGAIN || error == -EBUSY || error == -EINTR || error == -ENOMEM;
+}
+
 static void note(struct ring *r, int submitted)
 {
+	if (submitted < 0 && !passes(submitted)) {
+		refuse(r, submitted);
+		submitted = 0;
+	}
 	/* a part of it: the kernel may have left before it ran what is listed */
 	r->stuck = submitted < 0 || io_uring_sq_ready(&r->ring);
 	if (submitted > 0)
@@ -178,8 +218,6 @@ static void note(struct ring *r, int submitted)
 }
 
 /*
- * Errors mean that the kernel cannot take more now: what is over must be reaped first.
- *
  * A thread of the kernel's lists its task work, then raises TASKRUN, then writes the eventfd. If we
  * run the work between the first two, the flag stays up for nothing, and the kernel takes it down
  * only when it next has work: so we take it down ourselves, before we ask. Raised afterwards it is
@@ -205,21 +243,6 @@ static bool ready(void *state)
 	struct ring *r = state;
 
 	return io_uring_cq_ready(&r->ring) || has_work(r) || r->stuck;
-}
-
-static void complete(uintptr_t data, int result)
-{
-	struct tern_io *io = (struct tern_io *)(data & ~POLLS);
-
-	if (data & POLLS) {
-		struct extra *extra = tern_io_engine_data(io);
-
-		/* the transfer itself is still to come: it is started again */
-		extra->polled = result >= 0;
-		result = result < 0 ? result : -EAGAIN;
-	}
-	__builtin_prefetch(io->buffer, 1, 2); /* the device had it; done reads or fills it next */
-	tern_io_complete(io, result);
 }
 
 /*
