@@ -339,6 +339,8 @@ static void a_low_limit_of_descriptors(void)
 	struct rlimit limit, low;
 	struct bed bed;
 
+	if (scaled(20) == 1)
+		return; /* valgrind keeps the limit to itself, and the kernel has another */
 	make(&bed);
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	low = (struct rlimit){.rlim_cur = 63, .rlim_max = limit.rlim_max};
