@@ -60,10 +60,15 @@ def functions(root):
 
 
 def structures(root):
-    """Name -> names of the public members, in order; what follows a "private" is not public."""
+    """Name -> names of the public members, in order; what follows a "private" is not public.
+
+    One whose comment begins with that word is left out.
+    """
     found = {}
-    for name, body in re.findall(r"^struct (tern_\w+) \{(.*?)^\};", source(root), re.M | re.S):
-        found[name] = members(body)
+    for private, name, body in re.findall(
+            r"(^/\* Private:[^*]*\*/\n)?^struct (tern_\w+) \{(.*?)^\};", source(root), re.M | re.S):
+        if not private:
+            found[name] = members(body)
     return found
 
 
