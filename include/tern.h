@@ -10,6 +10,8 @@
 
 #include <tern/base.h>
 #include <tern/debug.h>
+#include <tern/future.h>
+#include <tern/future_pool.h>
 #include <tern/io.h>
 #include <tern/io_engine.h>
 #include <tern/loop.h>

@@ -51,6 +51,8 @@ static void forget(struct tern_loop *l)
 	}
 	tern__loop_detach_all(l);
 	tern__sources_detach_all(l);
+	if (l->timers_own)
+		tern__timers_forget_own(l);
 	l->timers_own = 0;
 	l->inbox.top = NULL;
 	l->ready = NULL;

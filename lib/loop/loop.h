@@ -234,8 +234,20 @@ void tern__loop_traced(uint32_t session, const struct tern_loop *loop, uint64_t 
 
 /* timers.c */
 
+/* What the user of such timers points to. */
+extern const char tern__timer_own __attribute__((visibility("hidden")));
+
 /* [loop, or who destroys it] What tern_timer_start does, for a timer that has a function. */
 void tern__timer_arm(struct tern_loop *loop, struct tern_timer *timer, uint64_t delay_ns);
+/*
+ * [loop] The same for a timer of the library's own, of an item that is out: it does not keep
+ * anybody from destroying the loop, and a child of fork has it no more. When it fires timers_own is
+ * its fn's to lower.
+ */
+void tern__timer_arm_own(struct tern_loop *loop, struct tern_timer *timer, uint64_t deadline_ns);
+void tern__timer_disarm_own(struct tern_timer *timer);
+/* [in the child, the heap being whole] */
+void tern__timers_forget_own(struct tern_loop *loop);
 /* [loop] Runs at most max due timers; returns how many. */
 uint32_t tern__timers_run(struct tern_loop *loop, uint32_t max);
 /* [loop] Nanoseconds to the next timer: 0, one is due; -1, none is armed. */

@@ -44,6 +44,46 @@ bool tern_timer_stop(struct tern_timer *timer)
 	return true;
 }
 
+const char tern__timer_own;
+
+void tern__timer_arm_own(struct tern_loop *loop, struct tern_timer *timer, uint64_t deadline_ns)
+{
+	if (timer->loop) {
+		if (timer->deadline_ns == deadline_ns)
+			return;
+		tern__timer_disarm_own(timer);
+	}
+	timer->user = (void *)&tern__timer_own;
+	timer->loop = loop;
+	timer->deadline_ns = deadline_ns;
+	tern__timers_insert(&loop->timers, timer);
+	loop->timers_own++;
+}
+
+void tern__timer_disarm_own(struct tern_timer *timer)
+{
+	if (!timer->loop)
+		return;
+	tern__timers_remove(&timer->loop->timers, timer);
+	timer->loop->timers_own--;
+	timer->loop = NULL;
+}
+
+void tern__timers_forget_own(struct tern_loop *loop)
+{
+	struct tern__timers all = loop->timers;
+	struct tern_timer *timer;
+
+	loop->timers = (struct tern__timers){.root = NULL};
+	while ((timer = all.root)) {
+		tern__timers_remove(&all, timer);
+		if (timer->user == &tern__timer_own)
+			timer->loop = NULL;
+		else
+			tern__timers_insert(&loop->timers, timer);
+	}
+}
+
 uint32_t tern__timers_run(struct tern_loop *loop, uint32_t max)
 {
 	/* read once, so that a timer which starts itself again has its next turn later */
