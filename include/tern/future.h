@@ -322,7 +322,7 @@ struct tern_timeout {
 	struct tern_future *of[2];
 };
 
-/* [any] Prepares a future that gives another so much time from the first poll on. Pinned here. */
+/* [any] Prepares a future that gives another so much time from the first poll on. */
 void tern_timeout_init(struct tern_timeout *timeout, struct tern_future *of, uint64_t timeout_ns);
 
 struct tern_retry;

@@ -15,6 +15,7 @@
 
 #define tern__store(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define tern__store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define tern__store_seq(p, v)	  __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 
 /* Read-modify-writes return the value before. */
 #define tern__xchg_seq(p, v)	__atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
