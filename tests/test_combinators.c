@@ -44,15 +44,16 @@ static void a_join_waits_for_all_and_tells_the_first_error(void)
 	struct tern_join join;
 
 	puppets_init(4);
-	puppets[1].after = 2;
-	puppets[1].ends_with = -EDOM;
-	puppets[2].after = 1;
-	puppets[2].ends_with = -EIO; /* the first that is found */
+	puppets[0].after = puppets[2].after = 2;
+	puppets[0].ends_with = -EDOM;
+	puppets[1].after = 1;
+	puppets[1].ends_with = -EIO; /* the first that is found */
+	puppets[2].ends_with = -ENOSPC;
 	puppets[3].after = 4;
 	tern_join_init(&join, futures, 4);
 	for (unsigned i = 0; i < 4; i++) {
 		ck_assert_int_eq(tern_future_poll(&join.future, NULL), TERN_FUTURE_RUNNING);
-		ck_assert_uint_eq(join.left, 3 - (i > 2 ? 2 : i));
+		ck_assert_uint_eq(join.left, !i ? 4 : i == 1 ? 3 : 1);
 	}
 	ck_assert_int_eq(tern_future_poll(&join.future, NULL), TERN_FUTURE_COMPLETE);
 	ck_assert_int_eq(join.future.result, -EIO);
@@ -272,6 +273,11 @@ static void its_pauses_double(void)
 		ck_assert_uint_ge(said.deadline_ns, begin + pauses[i] * MS);
 		t.retry.delay.deadline_ns = 0; /* as if it were over */
 	}
+	tries_init(&t);
+	t.retry.pause_ns = 20 * MS;
+	t.retry.pause_ns_max = 5 * MS;
+	poll_with(&t.retry.future, &bell, &said);
+	ck_assert_uint_eq(t.retry.delay.delay_ns, 5 * MS);
 	tries_init(&t);
 	t.retry.pause_ns = 0;
 	poll_with(&t.retry.future, &bell, &said);

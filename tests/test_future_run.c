@@ -250,8 +250,9 @@ static void cancel_in_each_state(void)
 	ck_assert_int_eq(came.result, 7);
 	ck_assert_uint_eq(p.cancels, 0);
 	ck_assert_uint_eq(came.dones, 3);
-	/* too late: the run is over */
+	/* too late: the run is over, and never comes again */
 	tern_future_run_cancel(&run);
+	ck_assert_int_eq(tern_loop_dispatch(loop, 0), 0);
 	ck_assert(!tern_loop_alive(loop));
 	tern_loop_destroy(loop);
 }

@@ -227,6 +227,46 @@ static void many_from_many_threads_and_all_goes_at_once(void)
 	crowd_destroy(&crowd);
 }
 
+/* Complete at its first poll, with a wake on its way to who polls. */
+struct hasty {
+	struct tern_future future;
+	struct tern_waker *held;
+	unsigned woke;
+	pthread_t thread;
+};
+
+static void *wake_later(void *arg)
+{
+	struct hasty *h = arg;
+	uint64_t later = now_ns() + 20 * MS;
+
+	while (!is_past(&later))
+		sched_yield();
+	atomic_bump(&h->woke);
+	h->held->wake(h->held);
+	return NULL;
+}
+
+static enum tern_future_state poll_hasty(struct tern_future *f, struct tern_notifier *n)
+{
+	struct hasty *h = tern_container_of(f, struct hasty, future);
+
+	h->held = n->waker->hold(n->waker);
+	h->thread = thread_new(wake_later, h);
+	return TERN_FUTURE_COMPLETE;
+}
+
+static void the_return_waits_for_a_wake_that_is_on_its_way(void)
+{
+	static const struct tern_future_ops ops = {.size = sizeof(ops), .poll = poll_hasty};
+	struct hasty h = {.woke = 0};
+
+	tern_future_init(&h.future, &ops);
+	tern_runtime_wait(&h.future);
+	ck_assert_uint_eq(atomic_get(&h.woke), 1);
+	thread_join(h.thread);
+}
+
 static void *poll_once(void *f)
 {
 	ck_assert_int_eq(tern_future_poll(f, NULL), TERN_FUTURE_RUNNING);
@@ -259,6 +299,8 @@ static const struct test tests[] = {
 	{"a word is looked at instead of a poll", a_word_is_looked_at_instead_of_a_poll},
 	{"many from many threads, and all goes at once",
 	 many_from_many_threads_and_all_goes_at_once},
+	{"the return waits for a wake that is on its way",
+	 the_return_waits_for_a_wake_that_is_on_its_way},
 	{"polled by another thread than before", polled_by_another_thread_than_before},
 };
 

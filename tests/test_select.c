@@ -116,13 +116,16 @@ static void cancel_waits_for_all(void)
 
 	for (int polled = 0; polled <= 1; polled++) {
 		race_init(&r);
-		r.puppets[1].obeys = false;
+		r.puppets[1].obeys = r.puppets[2].obeys = false;
 		if (polled)
 			tern_future_poll(&r.select.future, NULL);
 		tern_future_cancel(&r.select.future);
 		ck_assert_int_eq(tern_future_poll(&r.select.future, NULL), TERN_FUTURE_RUNNING);
 		ck_assert_int_eq(r.futures[0]->state, TERN_FUTURE_COMPLETE);
 		tern_future_complete(r.futures[1], polled ? -ECANCELED : 5);
+		/* that came to a result; but another is not through */
+		ck_assert_int_eq(tern_future_poll(&r.select.future, NULL), TERN_FUTURE_RUNNING);
+		tern_future_complete(r.futures[2], -ECANCELED);
 		ck_assert_int_eq(tern_runtime_wait(&r.select.future), polled ? -ECANCELED : 5);
 		ck_assert_uint_eq(r.select.winner, polled ? WAYS : 1);
 		ck_assert_int_eq(tern_runtime_wait(&r.select.released), 0);

@@ -82,9 +82,10 @@ void tern_future_init_complete(struct tern_future *future, int64_t result);
 enum tern_future_state tern_future_poll(struct tern_future *future, struct tern_notifier *notifier);
 
 /*
- * [poller, not from inside a poll of it] Asks that the future come to its end. It must be polled
- * again, until it is complete: with -ECANCELED, or with its result where that came first. Then, and
- * not before, nothing of it touches the memory that it was given. Asking twice is asking once.
+ * [any, as poller, not from inside a poll of it] Asks that the future come to its end. It must be
+ * polled again, until it is complete: with -ECANCELED, or with its result where that came first.
+ * Then, and not before, nothing of it touches the memory that it was given. Asking twice is asking
+ * once.
  */
 void tern_future_cancel(struct tern_future *future);
 
@@ -140,17 +141,17 @@ struct tern_notifier {
  * tern_notifier_pass: then what those have said stands.
  */
 
-/* [poller] For a poll function: nothing but what the futures say that are polled next. */
+/* [any, in a poll function] Nothing but what the futures say that are polled next. */
 void tern_notifier_pass(struct tern_notifier *notifier);
 
-/* [poller] For a poll function: also at that time. */
+/* [any, in a poll function] Also at that time. */
 void tern_notifier_at(struct tern_notifier *notifier, uint64_t deadline_ns);
 
-/* [poller] For a poll function: also when the word is no longer what was seen there. */
+/* [any, in a poll function] Also when the word is no longer what was seen there. */
 void tern_notifier_monitor(struct tern_notifier *notifier, const uint64_t *word, uint64_t seen);
 
 /*
- * [poller] For a poll function: has the notifier's waker called by tern_future_wake and
+ * [any, in a poll function] Has the notifier's waker called by tern_future_wake and
  * tern_future_complete from now on, and says so. Returns TERN_FUTURE_COMPLETE when the latter has
  * been called, else TERN_FUTURE_RUNNING. To overlook nothing, look at what others change after it.
  */
@@ -192,8 +193,9 @@ struct tern_future_run {
  * [any] Polls the future on home's thread until it is complete, then enters done once, from the
  * loop, never from inside the call; on that thread the first poll is inside the call. Polled when
  * it is woken and at its deadlines; one that is woken by nobody after pauses that double from 1 us
- * to 1 ms. Keeps the loop alive as an item does. Returns 0; -EINVAL when the future has been run
- * before, or done is NULL, and nothing has happened.
+ * to 1 ms; both only on a loop that prepares, as timers are. Keeps the loop alive as an item does.
+ * Returns 0; -EINVAL when the future has been run before, or done is NULL, and nothing has
+ * happened.
  */
 int tern_future_run(struct tern_future_run *run, struct tern_loop *home, struct tern_future *future,
 		    tern_future_done_fn *done, void *user);

@@ -7,14 +7,14 @@
  *
  *	W		a poller has attached waker W (0: none), and nobody is telling it anything
  *	W|HELD		a teller has come, and is about to hold W
- *	W|HELD|AGAIN	meanwhile another came, or a poll: the teller does it once more
+ *	W|HELD|AGAIN	meanwhile a poll came: the teller does it once more
  *	...|END		what is told is the completion: one of those that came has brought it
  *	END		the future is complete
  *
  *	teller		W -> W|HELD; hold W; W|HELD -> W or END; wake what was held
- *			... -> ...|AGAIN, where it finds HELD; then it may go
+ *			W|HELD -> the same, or with END; then it may go
  *	poller		W -> its own waker, with AGAIN where it finds HELD; complete if it finds END
- *alone
+ *			alone
  *
  * Why a wake touches nothing that has been freed: a waker lives until the future is complete. It is
  * so for pollers only when the word is END alone. A teller holds W between its first step, before
@@ -27,13 +27,17 @@
  * the second step sees that. One before the first step has left its waker there to be held. One in
  * between adds AGAIN, even if the waker is the same, for that may lead elsewhere by now (relay.c):
  * so the second step fails, what was held is woken, which harms nobody, and the teller holds what
- *is there now. A poll that finds its own waker and no HELD need not write: its waker is there to be
- * held by all who come later. It looks with sequential consistency, because what the waker leads to
- * may have been changed before it (relay.c), without the word being written.
+ * is there now. A poll that finds its own waker and no HELD need not write: its waker is there to
+ * be held by all who come later. It looks with sequential consistency, because what the waker leads
+ * to may have been changed before it (relay.c), without the word being written. A teller that finds
+ * HELD writes the word, too: so its news come before the second step of the one who holds, and with
+ * that before his wake.
  *
  * Nobody waits for anybody: a teller that finds HELD leaves its task to the one who has it, a
- * poller goes its way. A teller takes its steps again only because a poll or another teller has
- * come, each of which is then done.
+ * poller goes its way. A teller takes its steps again only because a poll has come, or the
+ * completion.
+ *
+ * tests/models/bell.pml is this as a model.
  */
 #include "../base/fatal.h"
 #include "../base/tsan.h"
@@ -67,7 +71,7 @@ static uintptr_t tell(struct tern_future *f, uintptr_t end)
 	do {
 		if (found & END && (end || found == END))
 			return found;
-		word = found | end | (found & HELD ? AGAIN : HELD);
+		word = found | end | HELD;
 	} while (!tern__cas_weak_seq(&f->bell, &found, word)); /* first step; pairs with attach */
 	if (found & HELD)
 		return found;

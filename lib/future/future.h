@@ -47,9 +47,8 @@ static inline bool tern__notifier_calls(const uint64_t *monitor, uint64_t seen,
  * hold is relaxed: what it precedes is published with release, by the teller (bell.c) or the
  * caller's lock, and the owner looks at the word after it has seen that.
  */
-#define TERN__WOKEN  1u
-#define TERN__HOLD   2u
-#define TERN__CLOSED UINT32_MAX
+#define TERN__WOKEN 1u
+#define TERN__HOLD  2u
 
 /* [any] */
 static inline void tern__wakes_hold(uint32_t *wakes)
@@ -75,26 +74,15 @@ static inline void tern__wakes_take(uint32_t *wakes)
 }
 
 /*
- * [owner, what it waited for being complete] Whether nobody comes any more; then it is so for good.
- * Pairs with come: what came has done its last.
+ * [owner, what it waited for being complete] Whether nobody comes any more; then, as if it had been
+ * woken for good, it is brought no word by one who comes all the same. Pairs with come: what came
+ * has done its last.
  */
 static inline bool tern__wakes_close(uint32_t *wakes)
 {
 	uint32_t none = 0;
 
-	return tern__cas_seq(wakes, &none, TERN__CLOSED);
-}
-
-/* [any that is no teller] False: the owner is about to go, and must not be told. */
-static inline bool tern__wakes_try_hold(uint32_t *wakes)
-{
-	uint32_t before = tern__load(wakes);
-
-	do
-		if (before == TERN__CLOSED)
-			return false;
-	while (!tern__cas_weak_seq(wakes, &before, before + TERN__HOLD));
-	return true;
+	return tern__cas_seq(wakes, &none, TERN__WOKEN);
 }
 
 #endif

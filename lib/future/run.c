@@ -132,8 +132,7 @@ int tern_future_run(struct tern_future_run *run, struct tern_loop *home, struct 
 
 void tern_future_run_cancel(struct tern_future_run *run)
 {
-	if (!tern__wakes_try_hold(&run->wakes))
-		return;
+	hold(&run->waker);
 	tern__store_release(&run->cancel, 1); /* pairs with advance */
 	wake(&run->waker);
 }

@@ -9,6 +9,7 @@ touch any more: alone that harms nobody.
 
 import typing
 
+import mutants_future
 import mutants_io
 
 GIVE_WAY = "for (int i = 0; i < 1000; i++)\n\t\tsched_yield();\n"
@@ -921,3 +922,4 @@ MUTANTS = [
 
 MUTANTS += [Mutant(name, file, old, new, ("plain", *test))
             for name, file, old, new, test in mutants_io.MUTANTS]
+MUTANTS += [Mutant(*mutant) for mutant in mutants_future.MUTANTS]
