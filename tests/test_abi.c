@@ -195,6 +195,88 @@ SAME(tern_io_piece, length, 24);
 SAME(tern_io_piece, buffer, 32);
 SAME(tern_io_piece, iov, 40);
 SAME(tern_io_piece, iov_count, 48);
+
+_Static_assert(sizeof(struct tern_future) == 32, "future");
+SAME(tern_future, result, 0);
+SAME(tern_future, state, 8);
+
+_Static_assert(sizeof(struct tern_future_ops) == 32, "kind of future");
+SAME(tern_future_ops, poll, 8);
+SAME(tern_future_ops, cancel, 16);
+SAME(tern_future_ops, has_property, 24);
+
+_Static_assert(sizeof(struct tern_waker) == 16, "waker");
+SAME(tern_waker, hold, 0);
+SAME(tern_waker, wake, 8);
+
+_Static_assert(sizeof(struct tern_notifier) == 48, "notifier");
+SAME(tern_notifier, waker, 0);
+SAME(tern_notifier, home, 8);
+SAME(tern_notifier, used, 16);
+SAME(tern_notifier, monitor, 24);
+SAME(tern_notifier, seen, 32);
+SAME(tern_notifier, deadline_ns, 40);
+
+_Static_assert(sizeof(struct tern_future_run) == 176, "run");
+
+_Static_assert(sizeof(struct tern_step) == 32, "step");
+SAME(tern_step, future, 0);
+SAME(tern_step, map, 8);
+SAME(tern_step, user, 16);
+SAME(tern_step, always, 24);
+
+_Static_assert(sizeof(struct tern_chain) == 80, "chain");
+SAME(tern_chain, future, 0);
+SAME(tern_chain, steps, 32);
+SAME(tern_chain, count, 40);
+SAME(tern_chain, user, 48);
+SAME(tern_chain, at, 56);
+
+_Static_assert(sizeof(struct tern_join) == 80, "join");
+SAME(tern_join, future, 0);
+SAME(tern_join, of, 32);
+SAME(tern_join, count, 40);
+SAME(tern_join, stop_on_error, 48);
+SAME(tern_join, left, 56);
+
+_Static_assert(sizeof(struct tern_select) == 128, "select");
+SAME(tern_select, future, 0);
+SAME(tern_select, released, 32);
+SAME(tern_select, of, 64);
+SAME(tern_select, count, 72);
+SAME(tern_select, winner, 80);
+
+_Static_assert(sizeof(struct tern_delay) == 48, "delay");
+SAME(tern_delay, delay_ns, 32);
+
+_Static_assert(sizeof(struct tern_timeout) == 224, "timeout");
+SAME(tern_timeout, select, 32);
+
+_Static_assert(sizeof(struct tern_retry) == 144, "retry");
+SAME(tern_retry, future, 0);
+SAME(tern_retry, prepare, 32);
+SAME(tern_retry, user, 40);
+SAME(tern_retry, of, 48);
+SAME(tern_retry, attempts_max, 56);
+SAME(tern_retry, pause_ns, 64);
+SAME(tern_retry, pause_ns_max, 72);
+SAME(tern_retry, failed, 80);
+
+_Static_assert(sizeof(struct tern_io_future) == 40, "request as a future");
+SAME(tern_io_future, io, 32);
+
+_Static_assert(sizeof(struct tern_work_future) == 136, "work as a future");
+SAME(tern_work_future, work, 32);
+SAME(tern_work_future, pool, 112);
+SAME(tern_work_future, run, 120);
+
+_Static_assert(sizeof(struct tern_resolve_future) == 176, "lookup as a future");
+SAME(tern_resolve_future, work, 0);
+SAME(tern_resolve_future, node, 136);
+SAME(tern_resolve_future, service, 144);
+SAME(tern_resolve_future, hints, 152);
+SAME(tern_resolve_future, result, 160);
+SAME(tern_resolve_future, error, 168);
 #endif
 
 static void items_are_small(void)

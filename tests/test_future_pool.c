@@ -128,15 +128,9 @@ struct busy {
 	struct came came;
 };
 
-static void busy_begin(struct busy *b, uint32_t wait_ms_max)
+static void busy_begin(struct busy *b)
 {
-	const struct tern_pool_opts opts = {
-		.size = sizeof(opts),
-		.threads_max = 1,
-		.wait_ms_max = wait_ms_max,
-	};
-
-	ck_assert_int_eq(tern_pool_create(&b->pool, &opts), 0);
+	b->pool = pool_new(1, 1);
 	b->loop = loop_new();
 	b->came = (struct came){.dones = 0};
 	latch_init(&b->there, 1);
@@ -167,7 +161,7 @@ static void cancel_in_each_state(void)
 	struct tern_future_run run;
 	struct came came = {.dones = 0};
 
-	busy_begin(&b, 0);
+	busy_begin(&b);
 	task_init(&t[0], b.pool, 1); /* never polled */
 	tern_future_cancel(&t[0].work.future);
 	ck_assert_int_eq(tern_runtime_wait(&t[0].work.future), -ECANCELED);
@@ -217,16 +211,21 @@ static void one_without_home_that_runs_is_told_too(void)
 
 static void one_that_waited_too_long_is_not_run(void)
 {
+	const struct tern_lane_opts opts = {.size = sizeof(opts), .wait_ms_max = 1};
 	struct busy b;
 	struct task t;
+	struct tern_lane *lane;
 	struct tern_future_run run;
 	struct came came = {.dones = 0};
 	uint64_t later;
 
-	busy_begin(&b, 1);
+	busy_begin(&b);
+	ck_assert_int_eq(tern_lane_create(&lane, b.pool, &opts), 0);
 	task_init(&t, b.pool, 1);
+	tern_work_set_lane(&t.work.work, lane);
 	ck_assert_int_eq(tern_future_run(&run, b.loop, &t.work.future, note_came, &came), 0);
 	tern_loop_flush(b.loop);
+	tern_lane_put(lane);
 	later = now_ns() + 5 * MS;
 	loop_until(b.loop, is_past, &later);
 	latch_arrive(&b.go);
@@ -281,7 +280,7 @@ static void a_child_cannot_use_its_parents_pool(void)
 {
 	struct busy b;
 
-	busy_begin(&b, 0);
+	busy_begin(&b);
 	in_child(be_the_child, &b);
 	latch_arrive(&b.go);
 	busy_end(&b);
