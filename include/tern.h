@@ -19,5 +19,6 @@
 #include <tern/resolve.h>
 #include <tern/stats.h>
 #include <tern/trace.h>
+#include <tern/vdm.h>
 
 #endif

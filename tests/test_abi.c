@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sizes and offsets that programs compiled against this soname rely on. */
 #include <stdio.h>
+#include <tern/vdm.h>
 
 #include "harness.h"
 
@@ -277,6 +278,37 @@ SAME(tern_resolve_future, service, 144);
 SAME(tern_resolve_future, hints, 152);
 SAME(tern_resolve_future, result, 160);
 SAME(tern_resolve_future, error, 168);
+
+_Static_assert(sizeof(struct tern_vdm_op) == 104, "operation of a mover");
+SAME(tern_vdm_op, future, 0);
+SAME(tern_vdm_op, vdm, 32);
+SAME(tern_vdm_op, type, 40);
+SAME(tern_vdm_op, crc32c, 44);
+SAME(tern_vdm_op, flags, 48);
+SAME(tern_vdm_op, dest, 56);
+SAME(tern_vdm_op, src, 64);
+SAME(tern_vdm_op, n, 72);
+SAME(tern_vdm_op, value, 80);
+SAME(tern_vdm_op, data, 88);
+
+_Static_assert(sizeof(struct tern_vdm) == 80, "mover");
+SAME(tern_vdm, name, 8);
+SAME(tern_vdm, operations, 16);
+SAME(tern_vdm, capabilities, 24);
+SAME(tern_vdm, op_new, 32);
+SAME(tern_vdm, op_delete, 40);
+SAME(tern_vdm, op_start, 48);
+SAME(tern_vdm, op_check, 56);
+SAME(tern_vdm, op_cancel, 64);
+SAME(tern_vdm, has_property, 72);
+
+_Static_assert(sizeof(struct tern_vdm_pool_opts) == 48, "options of a mover on a pool");
+SAME(tern_vdm_pool_opts, ring_size, 8);
+SAME(tern_vdm_pool_opts, operations_max, 12);
+SAME(tern_vdm_pool_opts, threads, 16);
+SAME(tern_vdm_pool_opts, memcpy_fn, 24);
+SAME(tern_vdm_pool_opts, memmove_fn, 32);
+SAME(tern_vdm_pool_opts, memset_fn, 40);
 #endif
 
 static void items_are_small(void)

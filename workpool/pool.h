@@ -18,6 +18,7 @@
  *	room.c	  how much may wait, for those who ask
  *	blocking.c  threads that stand still do not count
  *	resolve.c getaddrinfo as an item, on the public calls alone
+ *	vdm_pool.c  a data mover: which operation is moved by whom; vdm_job.c: one, by several
  *	stats.c	  what a pool tells of itself; tally.h: what is counted for it
  *	retry.c	  what happens when no thread at all could be started
  *	fork.c	  a pool in the child of a fork
@@ -275,6 +276,13 @@ void tern__pool_free(struct tern_pool *pool);
 /* [any] What tern_pool_submit does, for an item that room.c has counted already. */
 void tern__work_submit(struct tern_pool *pool, struct tern_loop *home, struct tern_work *work,
 		       const char *call);
+/*
+ * [any] What tern_pool_submit does, for an item without done and a pool of this process, which
+ * keeps a thread; handed over with all else that the loop `by`, if it is this thread's, submits in
+ * this turn.
+ */
+void tern__work_submit_along(struct tern_pool *pool, struct tern_loop *by, struct tern_work *work,
+			     const char *call);
 /* Waits until no cancel that may have found its way to a pool before its end is still on it. */
 void tern__work_guard(void);
 /* [the only thread] Nobody is on any. */

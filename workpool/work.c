@@ -195,6 +195,25 @@ void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_
 	tern__port_push(port, &w->node, &w->node, 1, w->priority == TERN_HIGH);
 }
 
+void tern__work_submit_along(struct tern_pool *p, struct tern_loop *by, struct tern_work *w,
+			     const char *call)
+{
+	struct tern__port *port = by ? port_for(p, by, tern__loop_is_mine(by)) : NULL;
+
+	enter(p, NULL, w, call);
+	tern__work_enters(p, w);
+	tern__room_enter(p, 1);
+	if (!port) {
+		queue_now(p, &w, 1, call);
+		return;
+	}
+	if (is_refused(p))
+		refuse(p, w, call);
+	tern__mpsc_tell(&port->outbox);
+	tern__trail_join(&port->trail, &w->node);
+	tern__port_push(port, &w->node, &w->node, 1, false);
+}
+
 void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
 {
 	if (p)

@@ -298,6 +298,7 @@ static uint32_t run_some(struct tern_loop *l, uint32_t max)
 	uint64_t start_ns = session ? tern__now_ns() : 0;
 
 	l->turn_ns = 0;
+	l->moved = 0;
 	tern__gate_collect(l);
 	tern__sources_fetch(l);
 	if (l->timers.root) {

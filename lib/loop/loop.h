@@ -117,6 +117,7 @@ struct tern_loop {
 	uint32_t timers_own;  /* of these, the library's own: no reason to refuse destroy */
 	bool timers_first;    /* who gets the odd place in a batch, in turn */
 	uint64_t turn_ns;     /* when somebody first asked in this turn; 0: nobody has */
+	uint64_t moved;	      /* bytes that data movers have moved on this thread, this turn */
 	uint64_t coalesce_ns; /* how long completions may wait for each other; see coalesce.c */
 	uint32_t came_lately; /* completions in that time, when the loop last slept */
 	struct tern__gap gap; /* since it had nothing to do, with items out */

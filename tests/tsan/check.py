@@ -51,7 +51,8 @@ def wrapper(compiler, folder):
 def build_library(root, compiler, folder, *flags):
     """The library from its sources: objects, of them a shared one and an archive."""
     folder.mkdir()
-    sources = [path for part in ("lib/base", "lib/loop", "lib/io", "lib/future", "workpool")
+    sources = [path for part in ("lib/base", "lib/loop", "lib/io", "lib/future", "lib/vdm",
+                                 "workpool")
                for path in sorted((root / part).glob("*.c")) if path.name != "loop_ev.c"]
     for source in sources:
         must(compiler, "-std=gnu11", "-O2", "-fPIC", "-D_GNU_SOURCE", *flags, f"-I{root}/include",
