@@ -31,6 +31,7 @@ from questions import (
     instructions,
     items,
     log,
+    movers,
     open as arrivals,
     scaling,
     stats,
@@ -53,6 +54,7 @@ QUESTIONS = (
     timers,
     disk,
     disk_away,
+    movers,
     log,
     instructions,
 )

@@ -22,6 +22,10 @@ LOOKS = {
     "liburing on libev": ("#f0d080", 3, 2),
     "libaio": ("#2ca02c", 2, 9),
     "fio": ("#9467bd", 2, 11),
+    "memcpy": ("#1f77b4", 2, 5),
+    "non-temporal": ("#2ca02c", 2, 9),
+    "rep movsb": ("#9467bd", 2, 11),
+    "read only": ("#e0a800", 3, 1),
 }
 OTHERS = ("#d62728", "#1f77b4", "#2ca02c", "#9467bd")
 FONT = "font 'DejaVu Sans,11'"

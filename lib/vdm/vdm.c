@@ -106,10 +106,15 @@ static const struct tern_future_ops ops = {
 	.has_property = has_property,
 };
 
+/* Not by way of the dynamic linker, like the public one. */
+static inline bool is_supported(const struct tern_vdm *vdm, uint32_t type, uint64_t flags)
+{
+	return vdm->operations & (1u << type) && !(flags & ~(vdm->capabilities & FLAGS));
+}
+
 bool tern_vdm_is_supported(const struct tern_vdm *vdm, enum tern_vdm_type type, uint64_t flags)
 {
-	return type > TERN_VDM_NONE && type < TERN_VDM_TYPES && vdm->operations & (1u << type) &&
-	       !(flags & ~(vdm->capabilities & FLAGS));
+	return type > TERN_VDM_NONE && type < TERN_VDM_TYPES && is_supported(vdm, type, flags);
 }
 
 static bool wraps(const void *start, size_t n)
@@ -137,8 +142,7 @@ static int check(const struct tern_vdm_op *op)
 		return -EINVAL;
 	if (reads && writes && op->type != TERN_VDM_MEMMOVE && overlap(op->dest, op->src, op->n))
 		return -EINVAL;
-	return tern_vdm_is_supported(op->vdm, (enum tern_vdm_type)op->type, op->flags) ? 0
-										       : -ENOTSUP;
+	return is_supported(op->vdm, op->type, op->flags) ? 0 : -ENOTSUP;
 }
 
 /* What the fields say is all there is; the future is not prepared yet. */
