@@ -32,7 +32,7 @@ static void tear_down(void)
 
 /* Every combination of flags that the mover keeps. */
 static const uint64_t all_flags[] = {0, TERN_VDM_MEM_DURABLE, TERN_VDM_NO_CACHE_HINT, BOTH};
-#define FOR_FLAGS(flags)                                                                           \
+#define FOR_FLAGS                                                                                  \
 	for (size_t i_ = 0; i_ < COUNT(all_flags); i_++)                                           \
 		for (uint64_t flags = all_flags[i_], once_ = 1;                                    \
 		     once_ && !(flags & ~mover->capabilities); once_ = 0)
@@ -46,7 +46,7 @@ static void copies_of(size_t n, size_t to_past, size_t from_past)
 	struct area to = area_new(n, to_past, 1), from = area_new(n, from_past, 2);
 	struct tern_vdm_op op;
 
-	FOR_FLAGS(flags)
+	FOR_FLAGS
 	{
 		area_refill(&to, 1);
 		tern_vdm_prep_memcpy(&op, mover, to.at, from.at, n, flags);
@@ -76,7 +76,7 @@ static void memset_sizes(void)
 	struct tern_vdm_op op;
 
 	for (size_t i = 0; i < COUNT(sizes); i++)
-		FOR_FLAGS(flags)
+		FOR_FLAGS
 		{
 			struct area to = area_new(sizes[i], 5 * i % 64, 1);
 
@@ -95,7 +95,7 @@ static void moves_by(size_t n, size_t distance)
 	struct tern_vdm_op op;
 
 	for (int up = 0; up < 2; up++)
-		FOR_FLAGS(flags)
+		FOR_FLAGS
 		{
 			size_t to = up ? distance : 0, from = up ? 0 : distance;
 
@@ -178,7 +178,7 @@ static void copy_crc_sizes(void)
 		struct area from = area_new(sizes[i], i, 4), to = area_new(sizes[i], 9, 5);
 		uint32_t sum = crc32c_by_bits(77, from.at, from.n);
 
-		FOR_FLAGS(flags)
+		FOR_FLAGS
 		{
 			area_refill(&to, 5);
 			tern_vdm_prep_copy_crc32c(&op, mover, to.at, from.at, from.n, 77, flags);

@@ -309,11 +309,11 @@ static void not_all_threads(void)
 	areas_end();
 }
 
-/* The other thread of the pool is taken for as long as the test likes. */
+/* The other thread of the pool is taken all the time, and this one as soon as it is free. */
 static void helper_too_late(void)
 {
-	struct latch here, go;
-	struct job stuck;
+	struct latch here, open, go;
+	struct job stuck[2];
 	struct tern_loop *loop = loop_new();
 	struct tern_vdm_op op;
 	struct tern_vdm *vdm;
@@ -322,16 +322,24 @@ static void helper_too_late(void)
 	areas(8 * MIB);
 	vdm = watched(2, 0, 0);
 	latch_init(&here, 1);
+	latch_init(&open, 1);
 	latch_init(&go, 1);
-	job_init(&stuck);
-	stuck.arrives = &here;
-	stuck.waits = &go;
-	tern_pool_submit(pool, loop, &stuck.work);
-	latch_wait(&here);
-	for (int i = 0; i < 3; i++) { /* the helper is in the queue still */
-		prep(&op, vdm, 0, 8 * MIB);
-		ck_assert_int_eq(finish(&op), 0);
+	for (int i = 0; i < 2; i++) {
+		job_init(&stuck[i]);
+		stuck[i].waits = &go;
 	}
+	stuck[0].arrives = &here;
+	tern_pool_submit(pool, loop, &stuck[0].work);
+	latch_wait(&here);
+	seen.waits = &open;
+	prep(&op, vdm, 0, 8 * MIB);
+	tern_future_poll(&op.future, NULL);
+	while (calls() < 1)
+		sched_yield();
+	stuck[1].work.priority = TERN_HIGH; /* before the helper */
+	tern_pool_submit(pool, loop, &stuck[1].work);
+	latch_arrive(&open);
+	ck_assert_int_eq(finish(&op), 0);
 	ck_assert(is_copied(0, to.n));
 	ck_assert_uint_eq(seen.inside_most, 1);
 	latch_arrive(&go);

@@ -41,7 +41,6 @@ static void read_cpu(struct tern__vdm_cpu *cpu)
 }
 #elif defined(__aarch64__)
 #define CRC32 (1u << 7) /* AT_HWCAP */
-#define DCPOP (1u << 16)
 
 static void read_cpu(struct tern__vdm_cpu *cpu)
 {
@@ -51,7 +50,7 @@ static void read_cpu(struct tern__vdm_cpu *cpu)
 	cpu->streams = true;
 	cpu->sums = has & CRC32;
 	cpu->line = 4u << (ctr >> 16 & 0xf);
-	cpu->flush = has & DCPOP ? TERN__FLUSH_CVAP : TERN__FLUSH_CVAC;
+	cpu->flush = TERN__FLUSH_CVAC;
 }
 #else
 static void read_cpu(struct tern__vdm_cpu *cpu)
@@ -84,6 +83,7 @@ uint64_t tern__vdm_capabilities(void)
 {
 	uint8_t flush = tern__vdm_cpu.flush;
 
+	/* where ARM's caches are cleaned to may be a cache, and a hint leaves a line in one */
 	return (tern__vdm_cpu.streams ? TERN_VDM_NO_CACHE_HINT : 0) |
 	       (flush && flush != TERN__FLUSH_CVAC ? TERN_VDM_MEM_DURABLE : 0);
 }

@@ -41,10 +41,7 @@ __attribute__((target("sse2"))) static void flush_lines(char *at, const char *en
 static void flush_lines(char *at, const char *end, size_t line)
 {
 	for (; at < end; at += line)
-		if (tern__vdm_cpu.flush == TERN__FLUSH_CVAP)
-			__asm__ __volatile__("sys #3, c7, c12, #1, %0" : : "r"(at) : "memory");
-		else
-			__asm__ __volatile__("dc cvac, %0" : : "r"(at) : "memory");
+		__asm__ __volatile__("dc cvac, %0" : : "r"(at) : "memory");
 	__asm__ __volatile__("dsb ish" : : : "memory");
 }
 #else

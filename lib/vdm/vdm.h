@@ -25,7 +25,6 @@ enum tern__flush_kind {
 	TERN__FLUSH_CLFLUSHOPT,
 	TERN__FLUSH_CLWB,
 	TERN__FLUSH_CVAC, /* ARM: to where all observers see it, which may be a cache still */
-	TERN__FLUSH_CVAP, /* ARM: to where it persists */
 };
 
 struct tern__vdm_cpu {
