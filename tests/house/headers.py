@@ -32,6 +32,11 @@ def stand_ins(root):
     return dict(re.findall(r"^#define (\w+)[ \t]+(tern_compat_\w+)$", text, re.M))
 
 
+def drop_in_functions(root):
+    text = "\n".join(path.read_text(encoding="utf-8") for path in drop_ins(root))
+    return set(re.findall(r"\b(tern_compat_\w+)\(", strip(text)))
+
+
 def macros(root):
     names = re.findall(r"^\s*#\s*define\s+(TERN_\w+|tern_\w+)", source(root), re.M)
     return {name for name in names if not name.endswith("_H")}

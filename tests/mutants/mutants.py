@@ -11,6 +11,7 @@ import typing
 
 import mutants_future
 import mutants_io
+import mutants_miniasync
 import mutants_vdm
 
 GIVE_WAY = "for (int i = 0; i < 1000; i++)\n\t\tsched_yield();\n"
@@ -923,4 +924,5 @@ MUTANTS = [
 
 MUTANTS += [Mutant(name, file, old, new, ("plain", *test))
             for name, file, old, new, test in mutants_io.MUTANTS]
-MUTANTS += [Mutant(*mutant) for mutant in (*mutants_future.MUTANTS, *mutants_vdm.MUTANTS)]
+MUTANTS += [Mutant(*mutant) for mutants in (mutants_future, mutants_vdm, mutants_miniasync)
+            for mutant in mutants.MUTANTS]
