@@ -155,9 +155,15 @@ static void crc_known(void)
 	ck_assert_uint_eq(sum_of("123456789", 9, 0), 0xe3069283);
 }
 
+/* The largest is a minute's work for valgrind, bit by bit. */
+static size_t summed_sizes(void)
+{
+	return COUNT(sizes) - (scaled(20) == 1);
+}
+
 static void crc_sizes(void)
 {
-	for (size_t i = 0; i < COUNT(sizes); i++) {
+	for (size_t i = 0; i < summed_sizes(); i++) {
 		struct area from = area_new(sizes[i], i, 4);
 		uint32_t sum = crc32c_by_bits(0, from.at, from.n);
 		size_t half = from.n / 3;
@@ -174,7 +180,7 @@ static void copy_crc_sizes(void)
 {
 	struct tern_vdm_op op;
 
-	for (size_t i = 0; i < COUNT(sizes); i++) {
+	for (size_t i = 0; i < summed_sizes(); i++) {
 		struct area from = area_new(sizes[i], i, 4), to = area_new(sizes[i], 9, 5);
 		uint32_t sum = crc32c_by_bits(77, from.at, from.n);
 
