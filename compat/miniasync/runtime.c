@@ -84,7 +84,7 @@ static enum tern_future_state poll(struct tern_future *future, struct tern_notif
 	struct tern_compat_miniasync_pass *p =
 		tern_container_of(future, struct tern_compat_miniasync_pass, future);
 	struct tern_loop *outer = tern__miniasync_home;
-	bool again, over;
+	bool again = true, over;
 
 	tern_future_attach(future, n); /* before the passes: to overlook no wake */
 	tern__miniasync_home = n->home;
