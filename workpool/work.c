@@ -165,6 +165,21 @@ static void submit_inline(struct tern_loop *home, struct tern_work *w, bool mine
 	tern__loop_give(home, &w->node, mine);
 }
 
+/* With what else the port's loop submits in this turn; without one, now. */
+static inline void hand_in(struct tern_pool *p, struct tern__port *port, struct tern_work *w,
+			   const char *call)
+{
+	if (!port) {
+		queue_now(p, &w, 1, call);
+		return;
+	}
+	if (is_refused(p))
+		refuse(p, w, call);
+	tern__mpsc_tell(&port->outbox);
+	tern__trail_join(&port->trail, &w->node);
+	tern__port_push(port, &w->node, &w->node, 1, w->priority == TERN_HIGH);
+}
+
 void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w,
 		       const char *call)
 {
@@ -184,15 +199,7 @@ void tern__work_submit(struct tern_pool *p, struct tern_loop *home, struct tern_
 	if (w->done)
 		tern__loop_submitted(home, 1, mine);
 	port = port_for(p, home, mine && w->done);
-	if (!port) {
-		queue_now(p, &w, 1, call);
-		return;
-	}
-	if (is_refused(p))
-		refuse(p, w, call);
-	tern__mpsc_tell(&port->outbox);
-	tern__trail_join(&port->trail, &w->node);
-	tern__port_push(port, &w->node, &w->node, 1, w->priority == TERN_HIGH);
+	hand_in(p, port, w, call);
 }
 
 void tern__work_submit_along(struct tern_pool *p, struct tern_loop *by, struct tern_work *w,
@@ -203,15 +210,7 @@ void tern__work_submit_along(struct tern_pool *p, struct tern_loop *by, struct t
 	enter(p, NULL, w, call);
 	tern__work_enters(p, w);
 	tern__room_enter(p, 1);
-	if (!port) {
-		queue_now(p, &w, 1, call);
-		return;
-	}
-	if (is_refused(p))
-		refuse(p, w, call);
-	tern__mpsc_tell(&port->outbox);
-	tern__trail_join(&port->trail, &w->node);
-	tern__port_push(port, &w->node, &w->node, 1, false);
+	hand_in(p, port, w, call);
 }
 
 void tern_pool_submit(struct tern_pool *p, struct tern_loop *home, struct tern_work *w)
