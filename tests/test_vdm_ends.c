@@ -113,21 +113,6 @@ static void cancel_too_late(void)
 
 /* ---- its end ---- */
 
-struct turn {
-	struct tern_post post;
-	struct tern_loop *loop;
-	struct tern_vdm *vdm;
-	struct tern_vdm_op ops[12];
-	struct tern_future_run runs[12];
-	unsigned left, turns;
-};
-
-static void one_over(struct tern_future *future, void *turn)
-{
-	ck_assert_int_eq(future->result, 0);
-	((struct turn *)turn)->left--;
-}
-
 /* What is over and was not polled since can be polled when the mover is gone. */
 static void destroy_waits(void)
 {
@@ -160,8 +145,7 @@ static void destroy_in_a_turn_fn(struct tern_post *post)
 
 	for (unsigned i = 0; i < 12; i++) {
 		prep(&t->ops[i], t->vdm, i * (SMALL + 1), SMALL + 1);
-		ck_assert_int_eq(
-			tern_future_run(&t->runs[i], t->loop, &t->ops[i].future, one_over, t), 0);
+		turn_run(t, i);
 	}
 	tern_vdm_pool_destroy(t->vdm);
 	ck_assert(is_copied(0, to.n));

@@ -209,21 +209,6 @@ static void replaced(void)
 	areas_end();
 }
 
-struct turn {
-	struct tern_post post;
-	struct tern_loop *loop;
-	struct tern_vdm *vdm;
-	struct tern_vdm_op ops[12];
-	struct tern_future_run runs[12];
-	unsigned left, turns;
-};
-
-static void one_over(struct tern_future *future, void *turn)
-{
-	ck_assert_int_eq(future->result, 0);
-	((struct turn *)turn)->left--;
-}
-
 /* Six in each of two turns, of which four are small enough together. */
 static void six_more(struct tern_post *post)
 {
@@ -232,8 +217,7 @@ static void six_more(struct tern_post *post)
 
 	for (unsigned i = first; i < first + 6; i++) {
 		prep(&t->ops[i], t->vdm, i * SMALL, SMALL);
-		ck_assert_int_eq(
-			tern_future_run(&t->runs[i], t->loop, &t->ops[i].future, one_over, t), 0);
+		turn_run(t, i);
 	}
 	ck_assert_uint_eq(calls_here() - before, TURN / SMALL);
 	if (++t->turns < 2)

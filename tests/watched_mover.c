@@ -112,3 +112,14 @@ bool is_copied(size_t at, size_t n)
 {
 	return !memcmp(to.at + at, from.at + at, n);
 }
+
+static void one_over(struct tern_future *future, void *turn)
+{
+	ck_assert_int_eq(future->result, 0);
+	((struct turn *)turn)->left--;
+}
+
+void turn_run(struct turn *t, unsigned i)
+{
+	ck_assert_int_eq(tern_future_run(&t->runs[i], t->loop, &t->ops[i].future, one_over, t), 0);
+}

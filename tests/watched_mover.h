@@ -36,4 +36,17 @@ void areas_end(void);
 void prep(struct tern_vdm_op *op, struct tern_vdm *vdm, size_t at, size_t n);
 bool is_copied(size_t at, size_t n);
 
+/* What a post submits in a turn of the loop. */
+struct turn {
+	struct tern_post post;
+	struct tern_loop *loop;
+	struct tern_vdm *vdm;
+	struct tern_vdm_op ops[12];
+	struct tern_future_run runs[12];
+	unsigned left, turns; /* left: operations that are not over */
+};
+
+/* Runs one of them, which must go well. */
+void turn_run(struct turn *turn, unsigned i);
+
 #endif
